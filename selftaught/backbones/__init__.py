@@ -1,0 +1,1 @@
+"""The networks that objectives train; only :mod:`selftaught.backbones.hf` knows transformers."""

@@ -1,0 +1,293 @@
+"""Hugging Face's models as backbones: the only file that knows transformers and its models' insides.
+
+A backbone is the encoder alone; the parts above it (a masked-LM head, a classifier, BERT's pooler) are heads, so
+that several objectives can share one pass. :func:`save_model` puts both together again as the transformers class
+that users know, and the parity tests hold the two to the same numbers.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+from selftaught.backbones.presets import Size
+from selftaught.errors import SelftaughtError
+from selftaught.objective import Batch
+
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+Parts = dict[str, nn.Module]
+
+# How each architecture's head turns hidden states [..., D] into vocabulary logits [..., V].
+_MASKED_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
+    "bert": lambda h: h.cls,
+    "modernbert": lambda h: lambda x: h.decoder(h.head(x)),
+    "roberta": lambda h: h.lm_head,
+    "xlm-roberta": lambda h: h.lm_head,
+    "albert": lambda h: h.predictions,
+    "electra": lambda h: lambda x: h.generator_lm_head(h.generator_predictions(x)),
+    "distilbert": lambda h: lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x)))),
+}
+
+
+def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1)
+
+
+# How each architecture's head turns hidden states [B, T, D] and a padding mask [B, T] into class logits [B, K].
+_CLASSIFIER: dict[str, Callable[[Any], Callable[[Tensor, Tensor], Tensor]]] = {
+    "bert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler(x))),
+    "modernbert": lambda h: lambda x, mask: h.classifier(h.drop(h.head(_mean(x, mask)))),
+    "roberta": lambda h: lambda x, mask: h.classifier(x),
+    "xlm-roberta": lambda h: lambda x, mask: h.classifier(x),
+    "albert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler_activation(h.pooler(x[:, 0])))),
+    "electra": lambda h: lambda x, mask: h.classifier(x),
+    "distilbert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pre_classifier(x[:, 0]).relu())),
+}
+
+
+class TextBackbone(nn.Module):
+    """A bidirectional transformer encoder without any head.
+
+    Args:
+        encoder: a transformers base model.
+        origin: the folder its weights came from, where heads look for theirs; None if untrained.
+    """
+
+    def __init__(self, encoder: nn.Module, origin: Path | None = None) -> None:
+        super().__init__()
+        for part in _POOLER_PARTS:  # a pooler is a head; left here it would get no gradient
+            if part in dict(encoder.named_children()):
+                setattr(encoder, part, None)
+        self.encoder = encoder
+        self.origin = origin
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration."""
+        return self.encoder.config
+
+    @property
+    def width(self) -> int:
+        return self.config.hidden_size
+
+    @property
+    def longest_row(self) -> int:
+        """The largest number of tokens in a row."""
+        offset = self.config.pad_token_id + 1 if self.config.model_type in ("roberta", "xlm-roberta") else 0
+        return self.config.max_position_embeddings - offset
+
+    def embeddings(self) -> nn.Embedding:
+        """The token embeddings, [V, D]."""
+        return self.encoder.get_input_embeddings()
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Hidden states [B, T, D] of ``input_ids`` [B, T].
+
+        ``attention_mask`` bool [B, T] is false on padding; ``segments`` int [B, T] numbers the documents packed into
+        a row, which must not see each other. Positions are not restarted at a document's start: with rotary positions
+        that changes nothing, and learned ones are all trained this way.
+        """
+        return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch)).last_hidden_state
+
+    def _mask(self, batch: Batch) -> Any:
+        segments = batch.get("segments")
+        if segments is None or bool((segments == segments[:, :1]).all()):
+            return batch.get("attention_mask")
+        same = (segments[:, :, None] == segments[:, None, :]).unsqueeze(1)  # [B, 1, T, T]
+        if self.config.model_type != "modernbert":
+            return same
+        place = torch.arange(segments.shape[1], device=segments.device)
+        near = (place[:, None] - place[None, :]).abs() <= self.config.local_attention // 2
+        return {"full_attention": same, "sliding_attention": same & near}
+
+
+_POOLER_PARTS = ("pooler", "pooler_activation")
+
+
+def _parts(model: nn.Module, base: nn.Module) -> Parts:
+    """A transformers model's parts other than its encoder, by attribute name; the encoder's pooler among them."""
+    parts = {name: child for name, child in model.named_children() if child is not base}
+    parts |= {name: child for name, child in base.named_children() if name in _POOLER_PARTS and child is not None}
+    return parts
+
+
+class _Head(nn.Module):
+    """The parts of a transformers model that stand above its encoder.
+
+    Args:
+        parts: modules by the attribute name they have in transformers.
+        fresh: names of weights that no checkpoint gave.
+    """
+
+    auto_class: Any = None
+
+    def __init__(self, model_type: str, parts: Parts, fresh: list[str]) -> None:
+        super().__init__()
+        self.model_type = model_type
+        self.fresh = fresh
+        for name, part in parts.items():
+            self.add_module(name, part)
+
+    @classmethod
+    def _assemble(cls, backbone: TextBackbone, supported: dict[str, Any], **options: Any) -> tuple[nn.Module, Parts, list[str]]:
+        """The whole transformers model around ``backbone``'s configuration, its head parts, and the fresh weights."""
+        kind = backbone.config.model_type
+        if kind not in supported:
+            raise SelftaughtError(
+                f"the architecture {kind!r} has no {cls.__name__} here",
+                do="use one of: " + ", ".join(sorted(supported)),
+            )
+        if backbone.origin is None:
+            config = _with(backbone.config, **options)
+            model = cls.auto_class.from_config(config, attn_implementation="sdpa")
+            fresh = ["all"]
+        else:
+            model, info = _from_pretrained(cls.auto_class, backbone.origin, **options)
+            fresh = sorted(info["missing_keys"])
+        return model, _parts(model, model.base_model), fresh
+
+
+class MaskedLMHead(_Head):
+    """From hidden states [..., D] to vocabulary logits [..., V], the projection tied to the token embeddings."""
+
+    auto_class = AutoModelForMaskedLM
+
+    @classmethod
+    def of(cls, backbone: TextBackbone, unigram: Tensor) -> "MaskedLMHead":
+        """The head that belongs to ``backbone``; an untrained one starts from the tokens' frequencies.
+
+        With the logarithm of ``unigram`` [V] as its bias, an untrained model begins at the unigram entropy instead
+        of ln V, and no step is spent on learning which tokens are common.
+        """
+        model, parts, fresh = cls._assemble(backbone, _MASKED_LM)
+        setattr(model, model.base_model_prefix, backbone.encoder)
+        model.tie_weights()
+        output = model.get_output_embeddings()
+        if fresh and output.bias is not None:
+            with torch.no_grad():
+                output.bias.copy_(unigram.clamp_min(unigram[unigram > 0].min() / 2).log())
+        return cls(backbone.config.model_type, parts, fresh)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return _MASKED_LM[self.model_type](self)(hidden)
+
+
+class ClassificationHead(_Head):
+    """From hidden states [B, T, D] and padding mask [B, T] to class logits [B, K]."""
+
+    auto_class = AutoModelForSequenceClassification
+
+    @classmethod
+    def of(cls, backbone: TextBackbone, classes: tuple[str, ...]) -> "ClassificationHead":
+        labels = dict(enumerate(classes))
+        options = {"num_labels": len(classes), "id2label": labels, "label2id": {v: k for k, v in labels.items()}}
+        _, parts, fresh = cls._assemble(backbone, _CLASSIFIER, **options)
+        for name, value in options.items():
+            setattr(backbone.config, name, value)
+        return cls(backbone.config.model_type, parts, fresh)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        return _CLASSIFIER[self.model_type](self)(hidden, attention_mask)
+
+
+def new_backbone(size: Size, vocab_size: int, *, pad_id: int, cls_id: int, sep_id: int, longest_row: int) -> TextBackbone:
+    """An untrained encoder: ModernBERT's architecture (Warner et al. 2024) at our sizes.
+
+    Pre-normalisation, rotary positions and local attention let a small model leave the unigram plateau within
+    its first hundred steps, where BERT's post-normalisation and learned positions take thousands (docs/lab.md).
+    """
+    config = transformers.ModernBertConfig(
+        vocab_size=vocab_size,
+        hidden_size=size.width,
+        intermediate_size=size.inner,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.attention_heads,
+        local_attention=2 * size.window,
+        max_position_embeddings=longest_row,
+        classifier_pooling="mean",
+        pad_token_id=pad_id,
+        cls_token_id=cls_id,
+        sep_token_id=sep_id,
+        bos_token_id=cls_id,
+        eos_token_id=sep_id,
+    )
+    return TextBackbone(AutoModel.from_config(config, attn_implementation="sdpa"))
+
+
+def backbone_from_config(config: Any) -> TextBackbone:
+    """An untrained encoder of any supported transformers configuration."""
+    return TextBackbone(AutoModel.from_config(config, attn_implementation="sdpa"))
+
+
+def load_backbone(folder: Path) -> TextBackbone:
+    """The encoder of a checkpoint folder that transformers can read.
+
+    Raises:
+        SelftaughtError: if the folder holds no configuration or no safetensors weights, or asks to run its own code.
+    """
+    model, _ = _from_pretrained(AutoModel, folder)
+    return TextBackbone(model, origin=folder)
+
+
+def untrained_twin(backbone: TextBackbone) -> TextBackbone:
+    """The same network with the weights it would have had before any training."""
+    return backbone_from_config(_with(backbone.config))
+
+
+def save_model(folder: Path, backbone: TextBackbone, head: nn.Module | None) -> None:
+    """Write ``config.json`` and ``model.safetensors`` as the transformers class the head belongs to."""
+    auto_class = head.auto_class if isinstance(head, _Head) else AutoModel
+    model = auto_class.from_config(backbone.config, attn_implementation="sdpa")
+    base = model.base_model
+    base.load_state_dict(backbone.encoder.state_dict(), strict=False)
+    if isinstance(head, _Head):
+        for name, part in _parts(model, base).items():
+            part.load_state_dict(head.get_submodule(name).state_dict())
+    model.save_pretrained(folder)
+
+
+def _with(config: Any, **options: Any) -> Any:
+    copy = type(config).from_dict(config.to_dict())
+    for name, value in options.items():
+        setattr(copy, name, value)
+    return copy
+
+
+def _from_pretrained(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.Module, dict[str, Any]]:
+    """Load from a local folder: safetensors only, no code from the folder, nothing from the network."""
+    if not (folder / "config.json").is_file():
+        raise SelftaughtError(
+            "this is not a model folder: it has no config.json",
+            where=str(folder),
+            do="give a run folder of selftaught or a checkpoint folder of transformers",
+        )
+    try:
+        return auto_class.from_pretrained(
+            folder,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            attn_implementation="sdpa",
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            dtype=torch.float32,
+            **options,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        raise SelftaughtError(
+            f"transformers cannot load this model: {str(error).splitlines()[0]}",
+            where=str(folder),
+            do="weights must be in safetensors files, of an architecture that transformers itself knows",
+        ) from error
+
+
+def read_config(folder: Path) -> Any:
+    """The transformers configuration in ``folder``."""
+    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

@@ -1,0 +1,91 @@
+"""The loader: which samples come when, and the questions posed of them.
+
+Order and randomness are computed: the permutation of an epoch from (seed, epoch), a sample's mask from (seed,
+epoch, index). So the loader's whole state is one integer, the number of samples seen, whatever the number of
+workers and wherever in an epoch a run was interrupted.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from selftaught.objective import Batch, Objective, Spec
+from selftaught.randomness import Randomness
+
+
+class Source(Protocol):
+    """Anything with samples: rows of tokens, pictures, a mixture of other sources."""
+
+    def __len__(self) -> int: ...
+
+    def take(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
+        """The samples ``indices`` [B], as they appear in ``epochs`` [B], stacked."""
+        ...
+
+
+@lru_cache(maxsize=2)
+def permutation(length: int, seed: int, epoch: int) -> np.ndarray:
+    """The order of an epoch's samples: int64 [length]."""
+    epochs = torch.full((length,), epoch)
+    return Randomness.of(seed, epochs, torch.arange(length)).child("order").keys.argsort(stable=True).numpy()
+
+
+@dataclass(frozen=True)
+class Batches:
+    """The endless sequence of batches of a run.
+
+    Args:
+        source: the samples.
+        objective: poses the question.
+        spec: what is known of the data.
+        size: samples a batch.
+        seed: the run's.
+        workers: processes that prepare batches ahead; 0 prepares them in the loop.
+    """
+
+    source: Source
+    objective: Objective
+    spec: Spec
+    size: int
+    seed: int
+    workers: int = 0
+
+    def at(self, position: int) -> Batch:
+        """The batch that begins with the run's sample number ``position``."""
+        places = np.arange(position, position + self.size)
+        epochs, offsets = np.divmod(places, len(self.source))
+        order = [permutation(len(self.source), self.seed, epoch) for epoch in np.unique(epochs).tolist()]
+        indices = np.array([order[epoch - epochs[0]][offset] for epoch, offset in zip(epochs, offsets, strict=True)])
+        samples = self.source.take(indices, epochs)
+        rng = Randomness.of(self.seed, torch.from_numpy(epochs), torch.from_numpy(indices))
+        return self.objective.pretext(samples, self.spec, rng)
+
+    def starting(self, position: int) -> Iterator[Batch]:
+        """Batches from sample ``position`` on, without end."""
+        steps = _Steps(self, position)
+        return iter(DataLoader(steps, batch_size=None, sampler=_Counter(), num_workers=self.workers))
+
+
+@dataclass(frozen=True)
+class _Steps(Dataset):
+    batches: Batches
+    position: int
+
+    def __getitem__(self, step: int) -> Batch:
+        return self.batches.at(self.position + step * self.batches.size)
+
+
+@dataclass(frozen=True)
+class _Counter:
+    start: int = field(default=0)
+
+    def __iter__(self) -> Iterator[int]:
+        step = self.start
+        while True:
+            yield step
+            step += 1

@@ -1,0 +1,171 @@
+"""The token store: a corpus as memory-mapped ``.npy`` shards that describe themselves.
+
+    tokens-00000.npy …   the token ids of all documents, one after the other (uint16, or uint32 for large vocabularies)
+    documents.npy        where each document begins, and the end of the last: int64 [D + 1]
+    counts.npy           how often each id occurs: int64 [V]
+    MANIFEST.json        tokenizer and source fingerprints, sizes, and the SHA-256 of every file
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from array import array
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selftaught.errors import SelftaughtError
+
+SHARD_TOKENS = 1 << 25
+MANIFEST = "MANIFEST.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What the store says of itself."""
+
+    source: str
+    tokenizer: str
+    vocab_size: int
+    dtype: str
+    tokens: int
+    documents: int
+    shards: list[int] = field(default_factory=list)
+    sha256: dict[str, str] = field(default_factory=dict)
+
+
+def sha256_of(file: Path) -> str:
+    """The SHA-256 of a file's bytes."""
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+class StoreWriter:
+    """Writes a store document by document; nothing is visible at ``folder`` until :meth:`close`.
+
+    Args:
+        folder: where the store will stand; a store already there is replaced.
+        source, tokenizer: fingerprints, so that a stale store is recognised.
+        vocab_size: decides the width of an id.
+    """
+
+    def __init__(self, folder: Path, *, source: str, tokenizer: str, vocab_size: int) -> None:
+        self._folder = folder
+        self._aside = folder.with_name(folder.name + ".partial")
+        shutil.rmtree(self._aside, ignore_errors=True)
+        self._aside.mkdir(parents=True)
+        self._dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
+        self._facts = {"source": source, "tokenizer": tokenizer, "vocab_size": vocab_size}
+        self._shard = np.empty(SHARD_TOKENS, self._dtype)
+        self._filled = 0
+        self._shards: list[int] = []
+        self._starts = array("q")
+        self._total = 0
+        self._counts = np.zeros(vocab_size, np.int64)
+
+    def begin_document(self) -> None:
+        """Whatever is added from here on belongs to a new document."""
+        self._starts.append(self._total)
+
+    def add(self, ids: Any) -> None:
+        """Append token ids, a sequence or an array, to the current document."""
+        ids = np.asarray(ids, self._dtype)
+        self._counts += np.bincount(ids, minlength=len(self._counts))
+        self._total += len(ids)
+        while len(ids):
+            part = ids[: SHARD_TOKENS - self._filled]
+            self._shard[self._filled : self._filled + len(part)] = part
+            self._filled += len(part)
+            ids = ids[len(part) :]
+            if self._filled == SHARD_TOKENS:
+                self._flush()
+
+    def close(self) -> None:
+        """Write what is left and the manifest, make it durable, and move the store to its place."""
+        if self._filled or not self._shards:
+            self._flush()
+        np.save(self._aside / "documents.npy", np.array([*self._starts, self._total], np.int64))
+        np.save(self._aside / "counts.npy", self._counts)
+        manifest = Manifest(
+            **self._facts,  # type: ignore[arg-type]
+            dtype=self._dtype.name,
+            tokens=self._total,
+            documents=len(self._starts),
+            shards=self._shards,
+            sha256={file.name: sha256_of(file) for file in sorted(self._aside.glob("*.npy"))},
+        )
+        (self._aside / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+        for file in self._aside.iterdir():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+        shutil.rmtree(self._folder, ignore_errors=True)
+        self._aside.rename(self._folder)
+
+    def _flush(self) -> None:
+        np.save(self._aside / f"tokens-{len(self._shards):05d}.npy", self._shard[: self._filled])
+        self._shards.append(self._filled)
+        self._filled = 0
+
+
+class TokenStore:
+    """A store, opened for reading: memory-mapped, verified against its manifest.
+
+    Raises:
+        SelftaughtError: if a file is missing, damaged, or not what the manifest says.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.manifest = read_manifest(folder)
+        for name, expected in self.manifest.sha256.items():
+            if not (folder / name).is_file() or sha256_of(folder / name) != expected:
+                raise SelftaughtError(
+                    "the token store is damaged: this file does not match its SHA-256",
+                    where=str(folder / name),
+                    do=f"delete {folder.parent} and run the same command again; it is made anew from the text",
+                )
+        self.document_starts: np.ndarray = np.load(folder / "documents.npy", allow_pickle=False)
+        self._shards = [
+            np.load(folder / f"tokens-{i:05d}.npy", mmap_mode="r", allow_pickle=False)
+            for i in range(len(self.manifest.shards))
+        ]
+        self._bounds = np.cumsum([0, *self.manifest.shards])
+
+    def __len__(self) -> int:
+        """The number of tokens."""
+        return self.manifest.tokens
+
+    @property
+    def counts(self) -> np.ndarray:
+        """How often each id occurs: int64 [V]."""
+        return np.load(self.folder / "counts.npy", allow_pickle=False)
+
+    def take(self, positions: np.ndarray) -> np.ndarray:
+        """The tokens at ``positions`` (any shape): int64 of the same shape."""
+        if len(self._shards) == 1:
+            return self._shards[0][positions].astype(np.int64)
+        ids = np.empty(positions.shape, np.int64)
+        shard = np.searchsorted(self._bounds, positions, "right") - 1
+        for number in np.unique(shard):
+            here = shard == number
+            ids[here] = self._shards[number][positions[here] - self._bounds[number]]
+        return ids
+
+    def document_of(self, positions: np.ndarray) -> np.ndarray:
+        """The number of the document each position belongs to, of the same shape."""
+        return np.searchsorted(self.document_starts, positions, "right") - 1
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of the store in ``folder``."""
+    try:
+        return Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError) as error:
+        raise SelftaughtError(
+            f"there is no readable token store here: {error}",
+            where=str(folder),
+            do="run the same pretrain command again; it makes the store from the text",
+        ) from error

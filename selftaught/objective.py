@@ -1,0 +1,175 @@
+"""The contract: an objective poses a question about a sample, makes the parts that answer it, and scores the answer.
+
+Everything that learns in this library is an :class:`Objective`. A :class:`Task` is one whose hidden thing is a
+label, so that it can also predict. :class:`Sum` asks several questions at once and is an objective itself, which
+is why neither the loop nor the command line knows about fusion.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from selftaught.randomness import Randomness
+
+Batch = dict[str, Any]
+"""Tensors by name, plus ``"n"``: how many targets were posed (a number, or one a member for a :class:`Sum`)."""
+
+Sums = dict[str, Any]
+"""Sums over the batch's targets: ``"loss"`` and any other measure (nested by member for a :class:`Sum`)."""
+
+
+@dataclass(frozen=True)
+class TextSpec:
+    """What a pretext may know about the tokens it corrupts.
+
+    Args:
+        vocab_size: number of token ids.
+        pad_id, mask_id, cls_id, sep_id: the special tokens; ``mask_id`` is None for a decoder's tokenizer.
+        special: bool [V], true where an id is a special token and must never be hidden.
+        starts_word: bool [V], true where a token begins a word; see :mod:`selftaught.pretext.words`.
+        surfaces: what each id looks like in the text.
+        unigram: float32 [V], how often each id occurs in the training tokens (sums to 1).
+    """
+
+    vocab_size: int
+    pad_id: int
+    mask_id: int | None
+    cls_id: int | None
+    sep_id: int | None
+    special: Tensor
+    starts_word: Tensor
+    surfaces: tuple[str, ...]
+    unigram: Tensor
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is known of the data, by modality."""
+
+    text: TextSpec | None = None
+
+
+class Objective(ABC):
+    """A question whose answer the data already holds.
+
+    Subclasses are frozen dataclasses in a file of their own under ``selftaught/objectives``; their fields are
+    their options. All methods are pure: what changes lives in the backbones and heads.
+    """
+
+    couples_batch: ClassVar[bool] = False
+    """True if a target depends on the whole batch (contrastive losses): the loop then refuses to split it."""
+
+    stream: ClassVar[str] = "text"
+    """Which pass over which backbone answers. The members of a :class:`Sum` with one stream pose their questions on
+    the same input, one after the other, and share the pass. The part before a dot names the backbone."""
+
+    @property
+    def name(self) -> str:
+        """The name used on the command line: that of the file."""
+        return type(self).__module__.rpartition(".")[2]
+
+    @abstractmethod
+    def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
+        """Pose the question: ``samples`` with something hidden, the hidden thing under a new name, and ``"n"``."""
+
+    def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        """The learnable parts that exist only for this objective; none by default."""
+        return nn.Module()
+
+    def features(self, backbones: nn.ModuleDict, heads: nn.Module, batch: Batch) -> Any:
+        """The pass over the backbone; text gives the last hidden states [B, T, D]."""
+        return backbones[self.stream.partition(".")[0]](batch)
+
+    @abstractmethod
+    def loss(self, features: Any, heads: nn.Module, batch: Batch) -> Sums:
+        """Score the answer: sums over targets, never means. ``"loss"`` is what is differentiated."""
+
+    def total(self, means: Mapping[str, Any]) -> Tensor:
+        """The scalar to differentiate, from the means (sums divided by the global count)."""
+        return means["loss"]
+
+    def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:
+        """Called after each optimizer step: moving-average teachers, queues. Nothing by default."""
+
+
+class Task(Objective):
+    """An objective whose hidden thing is a label, so that it can be asked about new samples."""
+
+    @abstractmethod
+    def predict(self, features: Any, heads: nn.Module, batch: Batch) -> list[dict[str, Any]]:
+        """One JSON-ready answer a sample."""
+
+    @abstractmethod
+    def measure(self, truth: list[str], answers: list[dict[str, Any]]) -> dict[str, float]:
+        """The task's own held-out measures, by name; the first is the one early stopping watches (higher is better)."""
+
+
+@dataclass(frozen=True)
+class Sum(Objective):
+    """Several questions at once: the weighted sum of the members' mean losses.
+
+    Members of one stream pose their questions on one input (the second sees what the first left) and share one
+    pass over the backbone, as BERT does for masking and next sentences (Devlin et al. 2019, section 3.1). Each
+    member's loss is divided by its own global count, so adding a member does not rescale the others.
+    """
+
+    members: tuple[Objective, ...]
+    weights: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len({member.name for member in self.members}) < len(self.members):
+            raise ValueError("the members of a Sum must have different names")
+        if self.weights and len(self.weights) != len(self.members):
+            raise ValueError(f"{len(self.members)} members need as many weights, not {len(self.weights)}")
+
+    @property
+    def name(self) -> str:
+        return "+".join(member.name for member in self.members)
+
+    @property
+    def couples_batch(self) -> bool:  # type: ignore[override]
+        return any(member.couples_batch for member in self.members)
+
+    def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
+        streams: dict[str, Batch] = {}
+        counts = {}
+        for member in self.members:
+            posed = member.pretext(streams.get(member.stream, samples), spec, rng.child(member.name))
+            streams[member.stream] = posed
+            counts[member.name] = posed["n"]
+        return {"n": counts, "streams": streams}
+
+    def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        return nn.ModuleDict({member.name: member.heads(backbones, spec) for member in self.members})
+
+    def features(self, backbones: nn.ModuleDict, heads: nn.Module, batch: Batch) -> dict[str, Any]:
+        passes: dict[Any, Any] = {}
+        features = {}
+        for member, head in self._with(heads):
+            key = (member.stream, type(member).features)  # an overridden pass is a pass of its own
+            if key not in passes:
+                passes[key] = member.features(backbones, head, batch["streams"][member.stream])
+            features[member.name] = passes[key]
+        return features
+
+    def loss(self, features: dict[str, Any], heads: nn.Module, batch: Batch) -> Sums:
+        return {
+            member.name: member.loss(features[member.name], head, batch["streams"][member.stream])
+            for member, head in self._with(heads)
+        }
+
+    def total(self, means: Mapping[str, Any]) -> Tensor:
+        weights = self.weights or (1.0,) * len(self.members)
+        parts = [w * m.total(means[m.name]) for w, m in zip(weights, self.members, strict=True)]
+        return torch.stack(parts).sum()
+
+    def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:
+        for member, head in self._with(heads):
+            member.after_step(backbones, head)
+
+    def _with(self, heads: nn.Module) -> list[tuple[Objective, nn.Module]]:
+        return [(member, heads.get_submodule(member.name)) for member in self.members]

@@ -1,0 +1,1 @@
+"""Pure corruption functions on tensors: what a pretext task hides, and how."""

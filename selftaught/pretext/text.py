@@ -1,0 +1,66 @@
+"""Hiding tokens: which positions are asked about, and what stands in their place."""
+
+import torch
+from torch import Tensor
+
+from selftaught.objective import TextSpec
+from selftaught.randomness import Randomness
+
+
+def words_of(starts: Tensor) -> Tensor:
+    """Number the words of each row: int64 [B, T], counting from 0, given where words start, bool [B, T]."""
+    numbers = starts.long().cumsum(1)
+    return numbers - numbers[:, :1]
+
+
+def choose_tokens(maskable: Tensor, count: int, rng: Randomness) -> tuple[Tensor, Tensor]:
+    """Choose ``count`` positions of each row, uniformly among the maskable ones.
+
+    Args:
+        maskable: bool [B, T].
+
+    Returns:
+        positions, int64 [B, count], and whether each is a real choice, bool [B, count]: false where a row has fewer
+        maskable tokens than ``count``, so that the shape stays the same from batch to batch.
+    """
+    score = rng.uniform("which tokens", maskable.shape[1]).masked_fill(~maskable, -1.0)
+    best = score.topk(count, dim=1)
+    return best.indices, best.values >= 0
+
+
+def choose_words(maskable: Tensor, words: Tensor, count: int, rng: Randomness) -> tuple[Tensor, Tensor]:
+    """Choose whole words until ``count`` tokens of each row are taken; the last word may be cut to fit.
+
+    A row's words are taken in random order, each with all its tokens (whole-word masking, Devlin et al., release
+    of May 2019; Cui et al. 2021 for Chinese). Cutting only the last word keeps the number of targets fixed.
+
+    Args:
+        maskable: bool [B, T].
+        words: the number of each token's word within its row, int64 [B, T].
+
+    Returns:
+        as :func:`choose_tokens`.
+    """
+    length = maskable.shape[1]
+    score = rng.uniform("which words", length).gather(1, words)  # [B, T], equal within a word
+    order = torch.arange(length, device=score.device) * 1e-9  # ties within a word: left to right
+    best = (score.double() - order).masked_fill(~maskable, -1.0).topk(count, dim=1)
+    return best.indices, best.values >= 0
+
+
+def replace_tokens(input_ids: Tensor, positions: Tensor, chosen: Tensor, spec: TextSpec, rng: Randomness) -> Tensor:
+    """Put the mask token in 80 % of the chosen positions, a random token in 10 %, and leave 10 % as they are.
+
+    Devlin et al. 2019, section 3.1. The random token is any token of the vocabulary that is not special.
+
+    Args:
+        input_ids: int64 [B, T], not changed.
+        positions, chosen: from :func:`choose_tokens`, [B, K].
+    """
+    fate = rng.uniform("fate", positions.shape[1])
+    ordinary = (~spec.special).nonzero().squeeze(1)
+    random_ids = ordinary[rng.integers("stand-in", len(ordinary), positions.shape[1])]
+    original = input_ids.gather(1, positions)
+    assert spec.mask_id is not None, "masking needs a tokenizer with a mask token"
+    hidden = torch.where(fate < 0.8, spec.mask_id, torch.where(fate < 0.9, random_ids, original))
+    return input_ids.scatter(1, positions, torch.where(chosen, hidden, original))

@@ -1,0 +1,1 @@
+"""One file a task: an objective whose hidden thing is a label."""
