@@ -1,0 +1,145 @@
+"""Which files hold data: a path or a folder becomes named files, each with its kind and its packing."""
+
+import difflib
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from selftaught.data.tally import WHOLE_FILE, Quarantined
+from selftaught.errors import SelftaughtError
+
+Kind = Literal["text", "json", "table", "parquet"]
+Packing = Literal["", ".gz", ".zst"]
+
+KINDS: dict[str, Kind] = {
+    ".txt": "text",
+    ".md": "text",
+    ".jsonl": "json",
+    ".ndjson": "json",
+    ".json": "json",
+    ".csv": "table",
+    ".tsv": "table",
+    ".parquet": "parquet",
+}
+PACKINGS: tuple[Packing, ...] = (".gz", ".zst")
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """One file: where it lies, how the user would name it, and what its suffix promises."""
+
+    path: Path
+    name: str
+    suffix: str
+    kind: Kind
+    packing: Packing
+
+
+@dataclass
+class Found:
+    """What a folder holds: files to read, files nobody can read, and how many of what were passed over."""
+
+    files: list[DataFile] = field(default_factory=list)
+    refused: list[Quarantined] = field(default_factory=list)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def find_files(path: Path, name: str) -> Found:
+    """The data files at ``path``, a file or a folder that is walked in the sorted order of its path parts.
+
+    Hidden entries are passed over. A folder reached twice, by a link, is read once.
+
+    Raises:
+        SelftaughtError: nothing is there, or it is neither a file nor a folder.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise SelftaughtError(
+            f"nothing can be read at {printable(name)!r}: {_reason(error)}", do=_nearest(path)
+        ) from None
+    found = Found()
+    if stat.S_ISDIR(mode):
+        _walk(path, name.rstrip("/" + os.sep) or name, set(), found)
+    elif stat.S_ISREG(mode):
+        found.files.append(given_file(path, name))
+    else:
+        raise SelftaughtError(
+            f"{printable(name)!r} is {_not_a_file(mode)}, not a file or a folder",
+            do="copy its content into a file first",
+        )
+    return found
+
+
+def given_file(path: Path, name: str) -> DataFile:
+    """The file a user names outright: an unknown suffix counts as plain text."""
+    suffix, packing = split_suffix(path.name)
+    return DataFile(path, printable(name), suffix, KINDS.get(suffix, "text"), packing)
+
+
+def split_suffix(filename: str) -> tuple[str, Packing]:
+    """``reviews.csv.gz`` -> ``(".csv", ".gz")``."""
+    stem, suffix = os.path.splitext(filename.lower())
+    for packing in PACKINGS:
+        if suffix == packing:
+            return os.path.splitext(stem)[1], packing
+    return suffix, ""
+
+
+def printable(name: str) -> str:
+    """The name with bytes that are no text replaced: it can be shown and written anywhere."""
+    return os.fsencode(name).decode("utf-8", "replace")
+
+
+def suggestion(wrong: str, right: Iterable[str]) -> str:
+    """``did you mean 'x'?``, or nothing when no name is near."""
+    near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def _walk(folder: Path, name: str, seen: set[tuple[int, int]], found: Found) -> None:
+    identity = folder.stat()
+    if (identity.st_dev, identity.st_ino) in seen:
+        found.skipped["links to a folder already read"] += 1
+        return
+    seen.add((identity.st_dev, identity.st_ino))
+    for entry in sorted(_visible(folder), key=lambda entry: entry.name):
+        child = f"{name}/{entry.name}"
+        try:
+            mode = entry.stat().st_mode
+            if stat.S_ISDIR(mode):
+                _walk(Path(entry.path), child, seen, found)
+            elif not stat.S_ISREG(mode):
+                found.refused.append(Quarantined(printable(child), WHOLE_FILE, f"is {_not_a_file(mode)}"))
+            elif split_suffix(entry.name)[0] in KINDS:
+                found.files.append(given_file(Path(entry.path), child))
+            else:
+                found.skipped[os.path.splitext(entry.name)[1].lower() or printable(entry.name)] += 1
+        except OSError as error:
+            found.refused.append(Quarantined(printable(child), WHOLE_FILE, _reason(error)))
+
+
+def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
+    with os.scandir(folder) as entries:
+        yield from (entry for entry in entries if not entry.name.startswith("."))
+
+
+def _reason(error: OSError) -> str:
+    return f"cannot be read: {(error.strerror or str(error)).lower()}"
+
+
+def _not_a_file(mode: int) -> str:
+    if stat.S_ISFIFO(mode):
+        return "a pipe"
+    return "a socket" if stat.S_ISSOCK(mode) else "a device"
+
+
+def _nearest(path: Path) -> str:
+    try:
+        return suggestion(path.name, os.listdir(path.parent))
+    except OSError:
+        return ""

@@ -1,0 +1,130 @@
+"""JSON in either of its habits: one object a line, or objects in one list, spread over lines or not."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+from selftaught.data.encoding import Encoding
+from selftaught.data.files import DataFile
+from selftaught.data.lines import Bad, Block, read_lines
+from selftaught.data.records import LONGEST_RECORD, TOO_LONG, Line, Record, record_lines
+
+PIECE = 1 << 20
+AT_THE_END = 32  # characters: an error so near the end of what was read may be cured by reading on
+BETWEEN = re.compile(r"[\s,\[\]]*")
+NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
+UNREADABLE = "is JSON that cannot be read: nested too deep, or a number too long"
+NAMES = {list: "a list", str: "a string", int: "a number", float: "a number", bool: "true or false"}
+
+
+def is_line_by_line(lines: Sequence[Line]) -> bool:
+    """Whether these first lines are one JSON value each, rather than parts of larger ones."""
+    filled = [line.text.strip() for line in lines if line.text.strip()]
+    if not filled:
+        return True
+    if filled[0].startswith("["):
+        return len(filled) > 1 and not _loads(filled[0])[1]
+    return not filled[0].startswith("{") or any(isinstance(_loads(text)[0], dict) for text in filled)
+
+
+def json_lines(file: DataFile, encoding: Encoding) -> Iterator[Record]:
+    """One object a line."""
+    for number, text, why in record_lines(file, encoding):
+        if why:
+            yield Record(number, {}, why)
+        elif text.strip():
+            yield _record(number, *_loads(text))
+
+
+def json_objects(file: DataFile, encoding: Encoding) -> Iterator[Record]:
+    """Objects in a list, or one after another, however they are spread over lines.
+
+    ``line`` is where one starts. After a broken one, reading goes on where the next seems to start.
+    """
+    buffer = _Buffer(file, encoding)
+    decoder = json.JSONDecoder()
+    while buffer.skip(BETWEEN):
+        line, size = buffer.line, len(buffer.text) - buffer.at
+        try:
+            value, end = decoder.raw_decode(buffer.text, buffer.at)
+        except json.JSONDecodeError as error:
+            unfinished = error.pos >= len(buffer.text) - AT_THE_END or error.msg.startswith("Unterminated")
+            if unfinished and size <= LONGEST_RECORD and buffer.more():
+                continue
+            why = TOO_LONG if unfinished and size > LONGEST_RECORD else f"is not JSON: {_reason(error)}"
+        except (ValueError, RecursionError):
+            why = UNREADABLE
+        else:
+            buffer.move(end)
+            yield _record(line, value, "")
+            continue
+        found = buffer.seek(NEXT_OBJECT)
+        yield Record(line, {}, why if found else f"{why}; nothing after it could be read")
+    if buffer.damage:
+        yield buffer.damage
+
+
+class _Buffer:
+    """What was read and not yet used: ``text`` from ``at`` on, which is on the line ``line``."""
+
+    def __init__(self, file: DataFile, encoding: Encoding) -> None:
+        self.events = read_lines(file, encoding, PIECE)
+        self.text, self.at, self.line = "", 0, 1
+        self.damage: Record | None = None
+
+    def more(self) -> bool:
+        """Reads on; False at the end. What is no text is made to break the object that it stands in."""
+        event = next(self.events, None)
+        if event is None:
+            return False
+        if isinstance(event, Bad) and not event.text:
+            self.damage = Record(event.line, {}, event.why)
+            return self.more()
+        good = isinstance(event, Block) or not event.why
+        self.text = self.text[self.at :] + (event.text if good else event.text.replace("\ufffd", "\0"))
+        self.at = 0
+        return True
+
+    def move(self, to: int) -> None:
+        self.line += self.text.count("\n", self.at, to)
+        self.at = to
+
+    def skip(self, pattern: re.Pattern[str]) -> bool:
+        """Moves past what matches here; False if that is all there is."""
+        while True:
+            match = pattern.match(self.text, self.at)
+            self.move(match.end() if match else self.at)
+            if self.at < len(self.text):
+                return True
+            if not self.more():
+                return False
+
+    def seek(self, pattern: re.Pattern[str]) -> bool:
+        """Moves to the end of the next match; False, and to the end of all, if there is none."""
+        while not (match := pattern.search(self.text, self.at)):
+            self.move(max(self.at, len(self.text) - AT_THE_END))
+            if not self.more():
+                self.move(len(self.text))
+                return False
+        self.move(match.end())
+        return True
+
+
+def _loads(text: str) -> tuple[object, str]:
+    """The value and what is wrong with the text."""
+    try:
+        return json.loads(text), ""
+    except json.JSONDecodeError as error:
+        return None, f"is not JSON: {_reason(error)}"
+    except (ValueError, RecursionError):
+        return None, UNREADABLE
+
+
+def _reason(error: json.JSONDecodeError) -> str:
+    return error.msg[0].lower() + error.msg[1:]
+
+
+def _record(line: int, value: object, why: str) -> Record:
+    if isinstance(value, dict):
+        return Record(line, value)
+    return Record(line, {}, why or f"is {NAMES.get(type(value), 'null')}, not an object")

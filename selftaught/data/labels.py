@@ -1,0 +1,189 @@
+"""Labelled text: a table, JSON or parquet with a label column, or a folder with one subfolder a class."""
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import count
+from pathlib import Path
+
+from selftaught.data.columns import label_by_name, label_by_values, listed, named, text_by_name, text_column
+from selftaught.data.files import DataFile, Found, find_files, printable
+from selftaught.data.records import LONGEST_RECORD, TOO_LONG
+from selftaught.data.sniff import text_encoding
+from selftaught.data.streams import Damaged
+from selftaught.data.tabular import RecordFile, open_records
+from selftaught.data.tally import WHOLE_FILE, Tally
+from selftaught.data.text import PlainFile
+from selftaught.data.values import label_problem, text_problem
+from selftaught.errors import SelftaughtError
+
+SHOWN = 5
+FEW = 20
+
+
+@dataclass(frozen=True)
+class Example:
+    text: str
+    label: str
+    file: str
+    line: int
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labelled examples in the order of the file; ``tally`` names the rows that are not among them."""
+
+    examples: tuple[Example, ...]
+    tally: Tally
+    text_column: str
+    label_column: str
+    description: str
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """Examples a label, the most frequent first."""
+        return dict(Counter(example.label for example in self.examples).most_common())
+
+    @cached_property
+    def duplicates(self) -> int:
+        """Rows that repeat an earlier row, text and label alike."""
+        return len(self.examples) - len({(example.text, example.label) for example in self.examples})
+
+    @cached_property
+    def conflicts(self) -> int:
+        """Texts that occur under more than one label."""
+        labels: dict[str, set[str]] = {}
+        for example in self.examples:
+            labels.setdefault(example.text, set()).add(example.label)
+        return sum(len(found) > 1 for found in labels.values())
+
+
+def read_labels(path: str | Path, *, text: str | None = None, label: str | None = None) -> Labels:
+    """Reads labelled text; which columns are text and label is detected, or named by ``text`` and ``label``.
+
+    A ``.txt`` file is read as a table, such as ``text<TAB>label``.
+
+    Raises:
+        SelftaughtError: there is nothing to read, no such column, no label column, or one label only.
+    """
+    found = find_files(Path(path), str(path))
+    if Path(path).is_dir():
+        return _checked(_from_folders(found, Path(path), str(path)))
+    return _checked(_from_table(found.files[0], text, label))
+
+
+def _from_table(file: DataFile, text: str | None, label: str | None) -> Labels:
+    try:
+        records, sample = open_records(file, "table" if file.kind == "text" else file.kind)
+    except Damaged as damaged:
+        raise SelftaughtError(f"no labels can be read: the file {damaged}", where=file.name) from None
+    text, label = _choose(records, sample, text, label)
+    tally, examples = Tally(), []
+    for line, values, why in records.records(text, label):
+        value, answer = values.get(text), values.get(label)
+        if why := why or text_problem(value, text) or label_problem(answer, label):
+            tally.quarantine(file.name, line, why)
+        else:
+            tally.keep()
+            examples.append(Example(str(value), str(answer).strip(), file.name, line))
+    description = f"{file.name}: {records}, text in column {text!r}, label in column {label!r}"
+    return Labels(tuple(examples), tally, text, label, description)
+
+
+def _choose(
+    records: RecordFile, sample: list[dict[str, object]], text: str | None, label: str | None
+) -> tuple[str, str]:
+    """The text and the label column, where the names given go before what is detected."""
+    columns, where = records.columns, records.file.name
+    if not columns:
+        raise SelftaughtError("there is nothing in it", where=where)
+    text = named(text, columns, where) if text is not None else ""
+    if label is not None:
+        label = named(label, columns, where)
+    else:
+        label = label_by_name([name for name in columns if name != text])
+    text = text or text_column(sample, but=label) or text_by_name([name for name in columns if name != label])
+    label = label or label_by_values(sample, but=text)
+    for role, column in (("text", text), ("label", label)):
+        if not column:
+            raise SelftaughtError(
+                f"no {role} column is found; the columns are {listed(columns)}",
+                where=where,
+                do=f"name the {role} column with --{role}",
+            )
+    if text == label:
+        raise SelftaughtError(f"text and label are one and the same column, {text!r}", where=where)
+    return text, label
+
+
+def _from_folders(found: Found, root: Path, name: str) -> Labels:
+    """Each file is one example; the subfolder that it lies in is its label."""
+    tally, examples, loose = Tally(), [], 0
+    for one in found.refused:
+        tally.quarantine(one.file, one.line, one.why)
+    for file in found.files:
+        parts = file.path.relative_to(root).parts
+        if len(parts) == 1:
+            loose += 1
+            continue
+        content, line, why = _whole_text(file)
+        if why := why or text_problem(content, "text"):
+            tally.quarantine(file.name, line, why)
+        else:
+            tally.keep()
+            examples.append(Example(content, printable(parts[0]), file.name, 1))
+    if not examples:
+        raise SelftaughtError(
+            f"{printable(name)!r} has no subfolders, one a class, with text in them",
+            do="name one file with labels" if loose else "",
+        )
+    description = f"{printable(name)}: one file an example, the label is the subfolder"
+    description += f"; {loose} files beside the subfolders passed over" if loose else ""
+    return Labels(tuple(examples), tally, "file", "folder", description)
+
+
+def _whole_text(file: DataFile) -> tuple[str, int, str]:
+    """The content of a small text file, or the line that spoils it and why."""
+    if file.kind != "text":
+        return "", WHOLE_FILE, "is no text file: in a folder of classes each example is a .txt or .md file"
+    try:
+        plain = PlainFile(file, text_encoding(file))
+    except Damaged as damaged:
+        return "", WHOLE_FILE, str(damaged)
+    spoiled, parts, size = Tally(), [], 0
+    for row in plain.rows(spoiled, count()):
+        parts.append(row.text)
+        size += len(row.text)
+        if size > LONGEST_RECORD:
+            return "", WHOLE_FILE, TOO_LONG
+    if spoiled.records:
+        return "", spoiled.records[0].line, spoiled.records[0].why
+    return "".join(parts).rstrip("\n"), WHOLE_FILE, "" if parts else "is empty"
+
+
+def _checked(labels: Labels) -> Labels:
+    counts = labels.counts
+    if not counts:
+        why = "; ".join(str(record) for record in labels.tally.records[:SHOWN])
+        raise SelftaughtError(
+            "there are no labelled rows" + (f" ({labels.tally.summary()}: {why})" if why else ""),
+            where=labels.description,
+        )
+    if len(counts) == 1:
+        raise SelftaughtError(
+            f"all {labels.tally.kept} rows have one label, {next(iter(counts))!r}: there is nothing to learn",
+            where=labels.description,
+            do="name another label column with --label",
+        )
+    if len(counts) == len(labels.examples) > FEW:
+        raise SelftaughtError(
+            f"each of the {len(counts)} rows has a label of its own",
+            where=labels.description,
+            do="name another label column with --label",
+        )
+    once = [label for label, number in counts.items() if number == 1]
+    notes = [labels.description, f"{len(labels.examples)} examples of {len(counts)} labels"]
+    if once:
+        names = ", ".join(repr(label) for label in once[:SHOWN]) + (", …" if len(once) > SHOWN else "")
+        notes.append(f"{len(once)} labels seen once ({names})")
+    return replace(labels, description="; ".join(notes))

@@ -1,0 +1,65 @@
+"""Parquet: records in batches, its columns by name; a row's number stands for its line."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selftaught.data.files import DataFile
+from selftaught.data.records import Record
+from selftaught.data.streams import Damaged, read_chunks
+
+BATCH = 1024
+
+
+def parquet_columns(file: DataFile) -> tuple[str, ...]:
+    """The names of the columns.
+
+    Raises:
+        Damaged: this is no parquet file.
+    """
+    with _opened(file) as table:
+        return tuple(table.schema_arrow.names)
+
+
+def parquet_records(file: DataFile, columns: tuple[str, ...]) -> Iterator[Record]:
+    """The rows with these columns; damage ends the file with a record that names it."""
+    row = 0
+    try:
+        with _opened(file) as table:
+            for batch in table.iter_batches(BATCH, columns=list(columns)):
+                yield from _records(batch, row + 1)
+                row += batch.num_rows
+    except Damaged as damaged:
+        yield Record(row + 1, {}, str(damaged))
+
+
+def _records(batch: pa.RecordBatch, first: int) -> Iterator[Record]:
+    try:
+        for row, values in enumerate(batch.to_pylist(), first):
+            yield Record(row, values)
+    except UnicodeDecodeError:
+        if batch.num_rows == 1:
+            yield Record(first, {}, "holds a string that is not UTF-8")
+            return
+        for offset in range(batch.num_rows):
+            yield from _records(batch.slice(offset, 1), first + offset)
+
+
+@contextmanager
+def _opened(file: DataFile) -> Iterator[pq.ParquetFile]:
+    """A parquet file is read from its end: a packed one is unpacked to a temporary file first."""
+    try:
+        if not file.packing:
+            with pq.ParquetFile(file.path) as table:
+                yield table
+            return
+        with tempfile.TemporaryFile() as unpacked:
+            for chunk in read_chunks(file):
+                unpacked.write(chunk)
+            with pq.ParquetFile(unpacked) as table:
+                yield table
+    except (pa.ArrowException, OSError) as error:
+        raise Damaged(f"is no parquet file that can be read: {str(error).splitlines()[0]}") from None

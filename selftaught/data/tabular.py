@@ -1,0 +1,83 @@
+"""A file of records, whatever its format: how it is written is found out once, then it is streamed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from selftaught.data.columns import columns_of
+from selftaught.data.encoding import Encoding
+from selftaught.data.files import DataFile, Kind
+from selftaught.data.json_text import is_line_by_line, json_lines, json_objects
+from selftaught.data.parquet import parquet_columns, parquet_records
+from selftaught.data.records import Line, Record, record_lines
+from selftaught.data.sniff import text_encoding
+from selftaught.data.table import Layout, find_layout, table_records
+
+Values = dict[str, object]
+SAMPLE = 300  # records, or lines, from which the layout and the columns are told
+SAMPLE_SIZE = 4 << 20  # characters
+
+
+@dataclass(frozen=True)
+class RecordFile:
+    """One file of records and how it is written: ``layout`` if a table, ``by_line`` if JSON, parquet else."""
+
+    file: DataFile
+    columns: tuple[str, ...] = ()
+    encoding: Encoding | None = None
+    layout: Layout | None = None
+    by_line: bool = True
+
+    def __str__(self) -> str:
+        return ", ".join(str(part) for part in (self.file.suffix, self.layout, self.encoding) if part)
+
+    def records(self, *columns: str) -> Iterator[Record]:
+        """Streams the records, with at least these columns."""
+        if self.encoding is None:
+            return parquet_records(self.file, columns)
+        if self.layout is not None:
+            return table_records(record_lines(self.file, self.encoding), self.layout)
+        return (
+            json_lines(self.file, self.encoding) if self.by_line else json_objects(self.file, self.encoding)
+        )
+
+
+def open_records(file: DataFile, kind: Kind) -> tuple[RecordFile, list[Values]]:
+    """Finds out how a file is written, as a file of this kind; also gives its first good records.
+
+    Raises:
+        Damaged: the file cannot be read, or is not of this kind.
+    """
+    if kind == "parquet":
+        opened = RecordFile(file, parquet_columns(file))
+        return opened, _first_records(opened)
+    encoding = text_encoding(file)
+    lines = _first_lines(record_lines(file, encoding))
+    if kind == "table":
+        layout = find_layout(lines)
+        opened = RecordFile(file, layout.columns, encoding, layout)
+        return opened, _first_records(opened)
+    opened = RecordFile(file, (), encoding, by_line=is_line_by_line(lines))
+    sample = _first_records(opened)
+    return replace(opened, columns=columns_of(sample)), sample
+
+
+def _first_lines(lines: Iterator[Line]) -> list[Line]:
+    first, size = [], 0
+    for line in islice(lines, SAMPLE):
+        first.append(line)
+        size += len(line.text)
+        if size > SAMPLE_SIZE:
+            break
+    return first
+
+
+def _first_records(opened: RecordFile) -> list[Values]:
+    first, size = [], 0
+    for record in islice(opened.records(*opened.columns), SAMPLE):
+        if not record.why:
+            first.append(record.values)
+            size += sum(len(value) for value in record.values.values() if isinstance(value, str))
+        if size > SAMPLE_SIZE:
+            break
+    return first

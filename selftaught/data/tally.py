@@ -1,0 +1,65 @@
+"""The ledger of a reading: every row is either kept or quarantined, and the quarantined ones are named."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+IN_MEMORY = 1000
+WHOLE_FILE = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A row that was set aside: ``file`` as the user would name it, ``line`` from 1 (0: the whole file)."""
+
+    file: str
+    line: int
+    why: str
+
+    def __str__(self) -> str:
+        place = self.file if self.line == WHOLE_FILE else f"{self.file}:{self.line}"
+        return f"{place}: {self.why}"
+
+
+@dataclass
+class Tally:
+    """Counts rows; ``rows == kept + quarantined`` always.
+
+    All rows are counted, the first 1000 quarantined ones are held in ``records``, and all of them are
+    appended to ``log`` as JSON lines where a path is given, so that memory is bounded and nothing is lost.
+    """
+
+    log: Path | None = None
+    kept: int = 0
+    quarantined: int = 0
+    records: list[Quarantined] = field(default_factory=list)
+
+    @property
+    def rows(self) -> int:
+        return self.kept + self.quarantined
+
+    def keep(self, rows: int = 1) -> None:
+        self.kept += rows
+
+    def quarantine(self, file: str, line: int, why: str) -> None:
+        record = Quarantined(file, line, why)
+        self.quarantined += 1
+        if len(self.records) < IN_MEMORY:
+            self.records.append(record)
+        if self.log is not None:
+            with self.log.open("a", encoding="utf-8") as out:
+                out.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
+
+    def summary(self) -> str:
+        """One sentence, such as ``1000 rows: 999 kept, 1 quarantined``."""
+        noun = "row" if self.rows == 1 else "rows"
+        return f"{self.rows} {noun}: {self.kept} kept, {self.quarantined} quarantined"
+
+    def to_json(self) -> dict[str, object]:
+        """``{"rows", "kept", "quarantined": [{"file", "line", "why"}, …], "quarantined_rows"}``."""
+        return {
+            "rows": self.rows,
+            "kept": self.kept,
+            "quarantined_rows": self.quarantined,
+            "quarantined": [asdict(record) for record in self.records],
+        }
