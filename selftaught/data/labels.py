@@ -1,12 +1,12 @@
 """Labelled text: a table, JSON or parquet with a label column, or a folder with one subfolder a class."""
 
-from collections import Counter
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from selftaught.data.builtin import BUILTIN, builtin_labels
 from selftaught.data.columns import label_by_name, label_by_values, listed, named, text_by_name, text_column
+from selftaught.data.examples import Example, Labels
 from selftaught.data.files import DataFile, Found, find_files, printable
 from selftaught.data.records import LONGEST_RECORD, TOO_LONG
 from selftaught.data.sniff import text_encoding
@@ -17,55 +17,22 @@ from selftaught.data.text import PlainFile
 from selftaught.data.values import label_problem, text_problem
 from selftaught.errors import SelftaughtError
 
+__all__ = ["Example", "Labels", "read_labels"]
+
 SHOWN = 5
 FEW = 20
-
-
-@dataclass(frozen=True)
-class Example:
-    text: str
-    label: str
-    file: str
-    line: int
-
-
-@dataclass(frozen=True)
-class Labels:
-    """Labelled examples in the order of the file; ``tally`` names the rows that are not among them."""
-
-    examples: tuple[Example, ...]
-    tally: Tally
-    text_column: str
-    label_column: str
-    description: str
-
-    @cached_property
-    def counts(self) -> dict[str, int]:
-        """Examples a label, the most frequent first."""
-        return dict(Counter(example.label for example in self.examples).most_common())
-
-    @cached_property
-    def duplicates(self) -> int:
-        """Rows that repeat an earlier row, text and label alike."""
-        return len(self.examples) - len({(example.text, example.label) for example in self.examples})
-
-    @cached_property
-    def conflicts(self) -> int:
-        """Texts that occur under more than one label."""
-        labels: dict[str, set[str]] = {}
-        for example in self.examples:
-            labels.setdefault(example.text, set()).add(example.label)
-        return sum(len(found) > 1 for found in labels.values())
 
 
 def read_labels(path: str | Path, *, text: str | None = None, label: str | None = None) -> Labels:
     """Reads labelled text; which columns are text and label is detected, or named by ``text`` and ``label``.
 
-    A ``.txt`` file is read as a table, such as ``text<TAB>label``.
+    A ``.txt`` file is read as a table, such as ``text<TAB>label``; ``builtin:docs`` is labelled by package.
 
     Raises:
         SelftaughtError: there is nothing to read, no such column, no label column, or one label only.
     """
+    if str(path).startswith(BUILTIN):
+        return builtin_labels(str(path).removeprefix(BUILTIN))
     found = find_files(Path(path), str(path))
     if Path(path).is_dir():
         return _checked(_from_folders(found, Path(path), str(path)))

@@ -5,8 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from selftaught.data.builtin import BUILTIN, builtin_text
 from selftaught.data.columns import listed, named, text_column
 from selftaught.data.files import KINDS, DataFile, Found, find_files, printable
+from selftaught.data.hub import HUB, hub_folder
 from selftaught.data.sniff import text_encoding
 from selftaught.data.streams import Damaged
 from selftaught.data.tabular import open_records
@@ -26,8 +28,12 @@ def open_text(data: str | Path, *, text: str | None = None) -> TextSource:
         SelftaughtError: there is nothing there to read, or no file has such a column.
     """
     name = str(data)
-    found = find_files(Path(data), name)
-    return _text_files(found, text, name)
+    if name.startswith(BUILTIN):
+        if text is not None:
+            raise SelftaughtError(f"a column {text!r} was asked for, but {name} has no columns")
+        return builtin_text(name.removeprefix(BUILTIN))
+    folder = hub_folder(name.removeprefix(HUB)) if name.startswith(HUB) else Path(data)
+    return _text_files(find_files(folder, name), text, name)
 
 
 def require_rows(source: TextSource, tally: Tally) -> None:
