@@ -1,8 +1,8 @@
 """Text that is on every machine: the documentation strings of the installed Python and its packages.
 
-They are found by reading the source files, and nothing is imported. A fifth of them, told by a hash of the text,
-is set apart as the labelled part (the label is the package) and never given for pretraining: a verdict on
-``builtin:docs`` judges on rows that no model trained on ``builtin:docs`` has seen.
+They are found by reading the source files, and nothing is imported. A fifth of them, told by a hash of the
+text, is set apart as the labelled part (the label is the package) and never given for pretraining: a verdict
+on ``builtin:docs`` judges on rows that no model trained on ``builtin:docs`` has seen.
 """
 
 import ast
@@ -80,9 +80,7 @@ def builtin_text(name: str) -> Docstrings:
         encoded = text.encode()
         digest.update(encoded + b"\0")
         size += len(encoded)
-    description = (
-        f"builtin:docs: {len(texts)} docstrings of the installed Python packages, {size / 1e6:.1f} MB"
-    )
+    description = f"{len(texts)} docstrings of the installed Python packages, {size / 1e6:.1f} MB"
     return Docstrings(description, size, digest.hexdigest())
 
 
@@ -111,9 +109,7 @@ def builtin_labels(name: str) -> Labels:
             taken[found.package] += 1
             tally.keep()
             examples.append(Example(found.text, found.package, found.file, found.line))
-    description = (
-        f"builtin:docs: {len(examples)} docstrings, the label is the package: {', '.join(sorted(packages))}"
-    )
+    description = f"{len(examples)} docstrings, the label is the package: {', '.join(sorted(packages))}"
     return Labels(tuple(examples), tally, "docstring", "package", description)
 
 
@@ -124,7 +120,7 @@ def is_labelled(text: str) -> bool:
 
 @lru_cache(maxsize=1)
 def installed_docstrings() -> tuple[Docstring, ...]:
-    """All different docstrings, sorted by file, at most 3 million characters a package; read once a process."""
+    """All different docstrings, sorted by file, up to 3 million characters a package; read once a process."""
     paths = sysconfig.get_paths()
     seen: set[bytes] = set()
     size: Counter[str] = Counter()
@@ -168,9 +164,10 @@ def docstrings_in(source: str) -> Iterator[tuple[int, str]]:
 
 def _check(name: str) -> None:
     if name not in NAMES:
+        there_is = [BUILTIN + one for one in NAMES]
         raise SelftaughtError(
-            f"there is no built-in text {BUILTIN + name!r}; there is {BUILTIN}{NAMES[0]}",
-            do=suggestion(name, NAMES),
+            f"there is no built-in text {BUILTIN + name!r}; there is {', '.join(there_is)}",
+            do=suggestion(BUILTIN + name, there_is),
         )
 
 

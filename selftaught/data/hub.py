@@ -10,7 +10,7 @@ HUB = "hf:"
 
 
 def hub_folder(name: str) -> Path:
-    """Downloads the files that can be read of ``OWNER/NAME[@revision][/subfolder]``; gives their folder.
+    """Downloads what can be read of ``OWNER/NAME[@revision][/subfolder or file]``; gives its place.
 
     The data set's own README is left out. A slash in a revision is written ``%2F``.
 
@@ -22,14 +22,13 @@ def hub_folder(name: str) -> Path:
 
     dataset, revision, subfolder = split_name(name)
     folder = f"{subfolder}/" if subfolder else ""
-    folder = f"{subfolder}/" if subfolder else ""
     patterns = [f"{folder}*{suffix}{packing}" for suffix in KINDS for packing in ("", *PACKINGS)]
     try:
         root = snapshot_download(
             dataset,
             repo_type="dataset",
             revision=revision,
-            allow_patterns=patterns,
+            allow_patterns=[*patterns, subfolder] if subfolder else patterns,
             ignore_patterns="README.md",
         )
     except (HfHubHTTPError, HFValidationError, OSError) as error:

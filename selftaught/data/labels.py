@@ -8,6 +8,7 @@ from selftaught.data.builtin import BUILTIN, builtin_labels
 from selftaught.data.columns import label_by_name, label_by_values, listed, named, text_by_name, text_column
 from selftaught.data.examples import Example, Labels
 from selftaught.data.files import DataFile, Found, find_files, printable
+from selftaught.data.hub import HUB, hub_folder
 from selftaught.data.records import LONGEST_RECORD, TOO_LONG
 from selftaught.data.sniff import text_encoding
 from selftaught.data.streams import Damaged
@@ -31,12 +32,21 @@ def read_labels(path: str | Path, *, text: str | None = None, label: str | None 
     Raises:
         SelftaughtError: there is nothing to read, no such column, no label column, or one label only.
     """
-    if str(path).startswith(BUILTIN):
-        return builtin_labels(str(path).removeprefix(BUILTIN))
-    found = find_files(Path(path), str(path))
-    if Path(path).is_dir():
-        return _checked(_from_folders(found, Path(path), str(path)))
-    return _checked(_from_table(found.files[0], text, label))
+    name = str(path)
+    if name.startswith(BUILTIN):
+        _refuse_columns(text, label, name)
+        return builtin_labels(name.removeprefix(BUILTIN))
+    place = hub_folder(name.removeprefix(HUB)) if name.startswith(HUB) else Path(path)
+    found = find_files(place, name)
+    if not place.is_dir():
+        return _checked(_from_table(found.files[0], text, label))
+    _refuse_columns(text, label, name)
+    return _checked(_from_folders(found, place, name))
+
+
+def _refuse_columns(text: str | None, label: str | None, name: str) -> None:
+    if column := text or label:
+        raise SelftaughtError(f"a column {column!r} was asked for, but {printable(name)} has no columns")
 
 
 def _from_table(file: DataFile, text: str | None, label: str | None) -> Labels:
