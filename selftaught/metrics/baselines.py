@@ -16,13 +16,18 @@ MANY_TEXTS = 2000  # from here on a term seen once only slows the fit; below, it
 
 
 def tfidf_logistic(
-    train_texts: Sequence[str], train_labels: Sequence[str], test_texts: Sequence[str], *, chinese: bool, seed: int
+    train_texts: Sequence[str],
+    train_labels: Sequence[str],
+    test_texts: Sequence[str],
+    *,
+    chinese: bool,
+    seed: int,
 ) -> list[str]:
     """Labels of the test texts by logistic regression on TF-IDF weights.
 
-    The terms are words and pairs of words, or one to three characters in Chinese, with sublinear counts (Wang and
-    Manning 2012, "Baselines and bigrams"). The classifier, and the choice of its C on these same labels, is the one
-    that the probe of a pretrained network uses.
+    The terms are words and pairs of words, or one to three characters in Chinese, with sublinear counts
+    (Wang and Manning 2012, "Baselines and bigrams"). The classifier, and the choice of its C on these same
+    labels, is the one that the probe of a pretrained network uses.
 
     Raises:
         SelftaughtError: no training text holds a single term.

@@ -16,7 +16,7 @@ class Interval:
     n: int
 
 
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Interval:
     """Student's t interval of the mean (Student 1908). Nothing is clipped: an accuracy's limit may pass 1.
 
     Raises:
@@ -27,7 +27,7 @@ def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
     mean = float(np.mean(values))
     if len(values) == 1:
         return Interval(mean, float("nan"), float("nan"), 1)
-    from scipy.special import stdtrit
+    from scipy.special import stdtrit  # type: ignore[import-untyped]
 
     standard_error = float(np.std(values, ddof=1)) / len(values) ** 0.5
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * standard_error

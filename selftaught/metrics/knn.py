@@ -11,9 +11,9 @@ CHUNK = 1024  # test rows compared at once
 def knn_predict(train: np.ndarray, train_labels: Sequence[str], test: np.ndarray, k: int = 20) -> list[str]:
     """The label of each test row [M, D] by vote of its k most similar training rows [N, D].
 
-    A neighbour's vote is ``exp(cosine / 0.07)`` (Wu et al. 2018, "Unsupervised feature learning via non-parametric
-    instance discrimination", section 3.4), so that far neighbours hardly count where a class has fewer than k rows.
-    A tie goes to the class that is alphabetically first.
+    A neighbour's vote is ``exp(cosine / 0.07)`` (Wu et al. 2018, "Unsupervised feature learning via
+    non-parametric instance discrimination", section 3.4), so that far neighbours hardly count where a class
+    has fewer than k rows. A tie goes to the class that is alphabetically first.
     """
     classes, codes = np.unique(train_labels, return_inverse=True)
     known = _unit_rows(train)

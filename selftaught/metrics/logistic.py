@@ -1,25 +1,26 @@
 """Multinomial logistic regression whose strength of regularisation is chosen on the labels it is given.
 
-Probe and TF-IDF baseline both call `fit_logistic`, so that the verdict compares features and not the care with
-which two classifiers were tuned.
+Probe and TF-IDF baseline both call `fit_logistic`, so that the verdict compares features and not the care
+with which two classifiers were tuned.
 
-The objective is scikit-learn's: ``C * sum(weighted cross-entropy) + ||weight||² / 2``, bias free, classes weighted
-inversely to their frequency. It is minimised by L-BFGS in coordinates where the problem is well conditioned: the
-features are rotated to their principal axes (exact, because the penalty does not see rotations, and with N < D rows
-it leaves N columns instead of D), and each axis is divided by the square root of its curvature (the bound of Böhning
-1992, "Multinomial logistic regression algorithm", scaled to K equal classes).
+The objective is scikit-learn's: ``C * sum(weighted cross-entropy) + ||weight||² / 2``, bias free, classes
+weighted inversely to their frequency. It is minimised by L-BFGS in coordinates where the problem is well
+conditioned: the features are rotated to their principal axes (exact, because the penalty does not see
+rotations, and with N < D rows it leaves N columns instead of D), and each axis is divided by the square
+root of its curvature (the bound of Böhning 1992, "Multinomial logistic regression algorithm", scaled to K
+equal classes).
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 GRID = tuple(10.0 ** np.arange(-1, 5))
 DEFAULT_C = 10.0  # where no row can be held out
 FOLDS = 4
-SELECTION_ROWS = 1500  # C multiplies a sum over rows, so the C that is best for a sample of them is good for all
+SELECTION_ROWS = 1500  # C multiplies a sum over rows: the C that is best for a sample is good for all
 ROTATION_LIMIT = 1500  # an eigendecomposition beyond this size costs more than it saves
 
 
@@ -27,11 +28,12 @@ def fit_logistic(features: Any, codes: np.ndarray, seed: int) -> tuple[np.ndarra
     """Weight [D, K] and bias [K], float32, of the classifier with the C that predicts held-out rows best.
 
     Args:
-        features: dense array or scipy CSR matrix [N, D], float32, its rows about one long (GRID expects that).
+        features: dense array or scipy CSR matrix [N, D], float32, rows about one long (GRID expects that).
         codes: the class of each row, 0 … K - 1, each at least once [N].
         seed: decides the folds.
     """
-    with threadpool_limits(1, "blas"):  # on busy cores BLAS threads wait for each other ten times longer than they work
+    # on busy cores the threads of one BLAS call wait for each other ten times longer than they work
+    with threadpool_limits(1, "blas"):
         strength = _choose_strength(features, codes, seed)
         axes = _principal_axes(features)
         solution = _minimise(axes, codes, strength, axes.zeros(codes.max() + 1), precision=1e-6)
@@ -57,7 +59,7 @@ class _Axes:
 
 
 def _principal_axes(features: Any) -> _Axes:
-    from scipy.sparse import issparse
+    from scipy.sparse import issparse  # type: ignore[import-untyped]
 
     rows, columns = features.shape
     if min(rows, columns) > ROTATION_LIMIT:
@@ -99,7 +101,7 @@ def _choose_strength(features: Any, codes: np.ndarray, seed: int) -> float:
 
 
 def assign_folds(codes: np.ndarray, seed: int) -> np.ndarray:
-    """The fold of each row [N]: 0 … FOLDS - 1, -1 for rows always trained on, -2 for rows left out of the choice.
+    """The fold of each row [N]: 0 … FOLDS - 1, -1 where always trained on, -2 where left out of the choice.
 
     Stratified. The only row of a class is never held out, so that every fold knows every class.
     """
@@ -124,7 +126,7 @@ def _minimise(
     axes: _Axes, codes: np.ndarray, strength: float, start: np.ndarray, precision: float
 ) -> np.ndarray:
     """Weight and bias [R + 1, K] that minimise the objective, to a relative precision a step."""
-    from scipy.optimize import minimize
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     rows, everyone = axes.rows, np.arange(len(codes))
     weights = row_weights(codes).astype(np.float32)[:, None]

@@ -11,7 +11,7 @@ from selftaught.metrics.logistic import fit_logistic
 
 @dataclass(frozen=True)
 class Probe:
-    """Multinomial logistic regression on standardised features; plain arrays, so that safetensors can hold it."""
+    """Multinomial logistic regression on standardised features, as plain arrays."""
 
     mean: np.ndarray  # [D]
     scale: np.ndarray  # [D]
@@ -40,12 +40,14 @@ class Probe:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Probe":
         """The inverse of `to_arrays`."""
         names = np.asarray(arrays["classes"]).tobytes().decode().split("\0")
-        numbers = {field.name: np.asarray(arrays[field.name]) for field in fields(cls) if field.name != "classes"}
+        numbers = {
+            field.name: np.asarray(arrays[field.name]) for field in fields(cls) if field.name != "classes"
+        }
         return cls(**numbers, classes=np.array(names))
 
 
 def fit_probe(features: np.ndarray, labels: Sequence[str], seed: int) -> Probe:
-    """Fits a probe to features [N, D] and their N labels; C is chosen by cross-validation on these rows alone.
+    """Fits a probe to features [N, D] and their N labels, its C chosen by cross-validation on them.
 
     Features may have any scale, each its own: standardising takes it out. Constant ones are ignored.
 
@@ -66,7 +68,7 @@ def fit_probe(features: np.ndarray, labels: Sequence[str], seed: int) -> Probe:
     mean, deviation = values.mean(axis=0), values.std(axis=0)
     varies = deviation > 1e-6 * np.abs(mean)
     # rows of length one on average, as the logistic regression expects them
-    scale = np.where(varies, deviation, np.inf) * np.sqrt(max(np.count_nonzero(varies), 1))
+    scale = np.where(varies, deviation, np.inf) * max(int(varies.sum()), 1) ** 0.5
     classes, codes = np.unique(labels, return_inverse=True)
     rows = ((values - mean) / scale).astype(np.float32)
     weight, bias = fit_logistic(rows, codes, seed)

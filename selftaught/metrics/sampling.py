@@ -11,8 +11,8 @@ from selftaught.errors import SelftaughtError
 def few_label_subset(labels: Sequence[str], per_class: int | None, seed: int) -> np.ndarray:
     """Ascending indices of `per_class` rows of every class, drawn at random; all rows where it is None.
 
-    The draws of a seed are nested (its 8 rows a class are among its 32), so that a curve over budgets adds labels
-    and never swaps them. A class with fewer rows gives all it has.
+    The draws of a seed are nested (its 8 rows a class are among its 32), so that a curve over budgets adds
+    labels and never swaps them. A class with fewer rows gives all it has.
     """
     if per_class is None:
         return np.arange(len(labels))
@@ -29,9 +29,9 @@ def split_train_test(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ascending indices of the training and of the test rows, stratified by label.
 
-    Rows whose texts are identical but for case and white space stay on one side, else the test would ask what the
-    training has told. Every class keeps a row to train on. The share holds over all rows and, as near as groups of
-    identical rows allow, within each class.
+    Rows whose texts are identical but for case and white space stay on one side, else the test would ask
+    what the training has told. Every class keeps a row to train on. The share holds over all rows and, as
+    near as groups of identical rows allow, within each class.
 
     Raises:
         SelftaughtError: the rows are too few (or too often the same) to give both sides one.

@@ -10,8 +10,8 @@ from selftaught.errors import SelftaughtError
 def classification_scores(truth: Sequence[str], predicted: Sequence[str]) -> dict[str, float]:
     """``{"accuracy": …, "macro_f1": …}``, each in [0, 1].
 
-    Macro-F1 is the plain mean of F1 over every class that occurs in either sequence (0 for a class never hit), so
-    that a rare class counts as much as a common one.
+    Macro-F1 is the plain mean of F1 over every class that occurs in either sequence (0 for a class never
+    hit), so that a rare class counts as much as a common one.
 
     Raises:
         SelftaughtError: there is no row to score.
