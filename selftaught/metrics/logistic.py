@@ -18,7 +18,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 GRID = tuple(10.0 ** np.arange(-1, 5))
-DEFAULT_C = 10.0  # where no row can be held out
+DEFAULT_C = 10.0  # where most rows are the only one of their class, and cannot be held out
 FOLDS = 4
 SELECTION_ROWS = 1500  # C multiplies a sum over rows: the C that is best for a sample is good for all
 ROTATION_LIMIT = 1500  # an eigendecomposition beyond this size costs more than it saves
@@ -80,7 +80,7 @@ def _choose_strength(features: Any, codes: np.ndarray, seed: int) -> float:
     """The C of least held-out cross-entropy; the search climbs GRID and stops where that rises."""
     fold = assign_folds(codes, seed)
     folds = range(fold.max() + 1)
-    if not folds:
+    if np.mean(fold[fold > -2] >= 0) < 0.5:
         return DEFAULT_C
     sample = fold > -2
     axes, fold = _principal_axes(features[sample]), fold[sample]
