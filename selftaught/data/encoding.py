@@ -93,9 +93,9 @@ def _narrow_codec(sample: bytes) -> str:
         return "utf-8"
     if len(broken) < FEW_LINES and len(broken) * 100 <= len(lines):
         return "utf-8"
-    evidence = b"\n".join(broken)
-    if _looks_chinese(evidence):
+    if _looks_chinese(broken):
         return "gb18030"
+    evidence = b"\n".join(broken)
     if _looks_western(evidence):
         return "cp1252"
     if 2 * len(broken) <= len(lines):
@@ -103,15 +103,18 @@ def _narrow_codec(sample: bytes) -> str:
     return _guess(evidence[:GUESS_FROM]) or "utf-8"
 
 
-def _looks_chinese(evidence: bytes) -> bool:
-    """Strictly GB18030, most of it common characters and Chinese punctuation (rows 1-55 of GB 2312)."""
-    try:
-        text = codecs.getincrementaldecoder("gb18030")().decode(evidence)  # its end may be cut
-    except UnicodeDecodeError:
-        return False
-    strange = [char for char in text if not char.isascii()]
-    common = sum(_is_common_chinese(char) for char in strange)
-    return common >= 0.8 * len(strange) > 0
+def _looks_chinese(lines: list[bytes]) -> bool:
+    """Nearly all lines are GB18030, and most characters are common or punctuation (rows 1-55 of GB 2312)."""
+    strange, lost = [], 0
+    for line in lines:
+        try:
+            text = codecs.getincrementaldecoder("gb18030")().decode(line)  # the end of a sample may be cut
+        except UnicodeDecodeError:
+            lost += 1
+        else:
+            strange += [char for char in text if not char.isascii()]
+    common = sum(map(_is_common_chinese, strange))
+    return lost <= 0.1 * len(lines) and common >= 0.8 * len(strange) > 0
 
 
 def _is_common_chinese(char: str) -> bool:

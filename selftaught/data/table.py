@@ -157,11 +157,13 @@ def _quotes(lines: Sequence[Line], delimiter: str) -> bool:
     gain = _share(lines, delimiter, True) - _share(lines, delimiter, False)
     if delimiter != "\t" or abs(gain) > NEARLY:
         return gain >= -NEARLY
-    fields = [field for found in _split_plain(lines, delimiter) for field in found.fields]
-    opened = [field for field in fields if field.startswith('"')]
-    well = all(len(field) > 1 and WELL_QUOTED.fullmatch(field) for field in opened)
-    words = [field for field in fields if not is_number(field)]
-    return well and (any('""' in field[1:-1] for field in opened) or 2 * len(opened) > len(words) > 0)
+    rows = [found.fields for found in _split_plain(lines, delimiter)][1:]
+    opened = [field for fields in rows for field in fields if field.startswith('"')]
+    if not all(WELL_QUOTED.fullmatch(field) for field in opened):
+        return False
+    columns = Counter(place for fields in rows for place, field in enumerate(fields) if field.startswith('"'))
+    most = max(columns.values(), default=0) >= 0.9 * len(rows) > 0
+    return most or any('""' in field[1:-1] for field in opened)
 
 
 def _sample(lines: Sequence[Line], delimiter: str, quoted: bool) -> list[Fields]:
