@@ -19,9 +19,9 @@ NAMES = {list: "a list", str: "a string", int: "a number", float: "a number", bo
 
 def is_line_by_line(lines: Sequence[Line]) -> bool:
     """Whether these first lines are one JSON value each, rather than parts of larger ones."""
-    filled = [line.text.strip() for line in lines if line.text.strip()]
-    if not filled:
-        return True
+    filled = [line.text.strip() for line in lines if line.text.strip() or line.why]
+    if not filled or not filled[0]:
+        return not filled  # a line too long to hold may be all of the list
     if filled[0].startswith("["):
         return len(filled) > 1 and not _loads(filled[0])[1]
     return not filled[0].startswith("{") or any(isinstance(_loads(text)[0], dict) for text in filled)

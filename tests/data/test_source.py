@@ -100,5 +100,5 @@ def test_no_rows_at_all_is_an_error_that_says_why(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text('{"text": ""}\n')
     source, tally = open_text(tmp_path / "a.jsonl", text="text"), Tally()
     assert list(source.rows(tally)) == []
-    with pytest.raises(SelftaughtError, match="a.jsonl:1: column 'text' is empty"):
+    with pytest.raises(SelftaughtError, match=r"a\.jsonl:1: column 'text' is empty"):
         require_rows(source, tally)

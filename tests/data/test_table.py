@@ -45,9 +45,7 @@ cells = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\
     rows=st.lists(st.tuples(cells.map(lambda cell: "x" + cell), cells, cells)),
     delimiter=st.sampled_from(",;\t"),
 )
-def test_what_csv_writes_is_read_back_with_its_lines(
-    rows: list[tuple[str, str, str]], delimiter: str
-) -> None:
+def test_what_csv_writes_is_read_back(rows: list[tuple[str, str, str]], delimiter: str) -> None:
     text = written([["id", "text", "label"], *map(list, rows)], delimiter)
     layout = Layout(delimiter, True, True, ("id", "text", "label"))
     records = list(table_records(lines_of(text), layout))
