@@ -22,6 +22,7 @@ __all__ = ["Example", "Labels", "read_labels"]
 
 SHOWN = 5
 FEW = 20
+TABBED = "; in a file of plain text each line is the text, a tab and the label"
 
 
 def read_labels(path: str | Path, *, text: str | None = None, label: str | None = None) -> Labels:
@@ -53,7 +54,7 @@ def _from_table(file: DataFile, text: str | None, label: str | None) -> Labels:
     try:
         records, sample = open_records(file, "table" if file.kind == "text" else file.kind)
     except Damaged as damaged:
-        raise SelftaughtError(f"no labels can be read: the file {damaged}", where=file.name) from None
+        raise SelftaughtError(f"no labels can be read from it: {damaged}", where=file.name) from None
     text, label = _choose(records, sample, text, label)
     tally, examples = Tally(), []
     for line, values, why in records.records(text, label):
@@ -86,7 +87,7 @@ def _choose(
             raise SelftaughtError(
                 f"no {role} column is found; the columns are {listed(columns)}",
                 where=where,
-                do=f"name the {role} column with --{role}",
+                do=f"name the {role} column with --{role}" + (TABBED if records.file.kind == "text" else ""),
             )
     if text == label:
         raise SelftaughtError(f"text and label are one and the same column, {text!r}", where=where)

@@ -61,5 +61,5 @@ def _opened(file: DataFile) -> Iterator[pq.ParquetFile]:
                 unpacked.write(chunk)
             with pq.ParquetFile(unpacked) as table:
                 yield table
-    except (pa.ArrowException, OSError) as error:
-        raise Damaged(f"is no parquet file that can be read: {str(error).splitlines()[0]}") from None
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Damaged(f"no parquet file that can be read: {str(error).splitlines()[0]}") from None

@@ -32,10 +32,10 @@ def text_encoding(file: DataFile) -> Encoding:
     pieces = samples(file)
     for signature, what in SIGNATURES.items():
         if pieces[0].startswith(signature):
-            raise Damaged(f"is {what}, not text")
+            raise Damaged(f"{what}, not text")
     encoding = detect(pieces)
     if encoding.line_codec == encoding.codec and _is_binary(b"".join(pieces)):
-        raise Damaged("is binary data, not text")
+        raise Damaged("binary data, not text")
     return encoding
 
 

@@ -1,11 +1,17 @@
+import contextlib
 import gzip
+import json
 import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from selftaught.data.labels import read_labels
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
@@ -102,3 +108,57 @@ def test_no_rows_at_all_is_an_error_that_says_why(tmp_path: Path) -> None:
     assert list(source.rows(tally)) == []
     with pytest.raises(SelftaughtError, match=r"a\.jsonl:1: column 'text' is empty"):
         require_rows(source, tally)
+
+
+RECORDS = [{"text": f'a "row", {number} 字', "label": number % 2} for number in range(30)]
+SOUND = {
+    "a.txt": "字\n".join(map(str, range(99))).encode("gb18030"),
+    "a.md": "déjà vu\n\n".encode("utf-16") * 9,
+    "a.jsonl": "".join(json.dumps(record) + "\n" for record in RECORDS).encode(),
+    "a.json": json.dumps(RECORDS, indent=1).encode(),
+    "a.csv": "".join(f'"a ""row"", {number}\n",{number}\n' for number in range(30)).encode(),
+    "a.tsv": b'a "row\t1\nb\t2\n' * 9,
+}
+damages = st.lists(
+    st.tuples(
+        st.integers(0, 2000),
+        st.integers(0, 9),
+        st.sampled_from([b"", b'"', b"\n", b"\0", b"\xff", b"{]", b"\r\t"]),
+    )
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(
+    name=st.sampled_from(list(SOUND)),
+    packing=st.sampled_from(["", ".gz", ".zst"]),
+    inner=damages,
+    outer=damages,
+)
+def test_no_damage_is_a_traceback_or_a_row_unaccounted_for(
+    tmp_path: Path,
+    name: str,
+    packing: str,
+    inner: list[tuple[int, int, bytes]],
+    outer: list[tuple[int, int, bytes]],
+) -> None:
+    content = damaged(SOUND[name], inner)
+    if packing:
+        pack = gzip.compress if packing == ".gz" else zstandard.compress
+        content = damaged(pack(content), outer)
+    path = tmp_path / (name + packing)
+    path.write_bytes(content)
+    tally, rows = Tally(), []
+    with contextlib.suppress(SelftaughtError):
+        rows = list(open_text(path).rows(tally))
+    assert tally.kept == len({(row.line, row.document) for row in rows})
+    assert all(row.text.strip() and "\0" not in row.text and row.text.encode() for row in rows)
+    with contextlib.suppress(SelftaughtError):
+        labels = read_labels(path)
+        assert labels.tally.kept == len(labels.examples)
+
+
+def damaged(content: bytes, damages: list[tuple[int, int, bytes]]) -> bytes:
+    for place, removed, added in damages:
+        content = content[:place] + added + content[place + removed :]
+    return content
