@@ -14,7 +14,12 @@ BYTE_ORDER_MARKS = (
 NAMES = {"utf-8": "UTF-8", "gb18030": "GB18030", "cp1252": "Windows-1252 (latin-1)", "latin-1": "latin-1"}
 FEW_LINES = 3  # fewer broken lines than this in a long file are damage, not another encoding
 WESTERN = frozenset(
-    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüœŒšŠ‘’“”–—…«»¡¿°§£€©®·•´½¼º\xa0\x85"
+    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüœŒšŠ‘’“”–—…«»¡¿°§£€¤©®·•´½¼¾º¨\xa0\x85"
+)
+COMMON_CHINESE = frozenset(  # characters of which any Chinese text has many, in simplified writing
+    "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然"
+    "家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日者意无力它与长把机"
+    "十民第公此已工使情明性知全三又关点正业外将两高间由问很最重并物手应向头文体政美相见被利什二等产或新己制身果加"
 )
 PLAINLY_UTF8 = 6  # continuation bytes, as in three Chinese characters: by chance, GB18030 seldom has so many
 GUESS_FROM = 1 << 16
@@ -86,7 +91,7 @@ def decodes(line: bytes, codec: str) -> bool:
 
 
 def _narrow_codec(sample: bytes) -> str:
-    lines = sample.split(b"\n")
+    lines = [line for line in sample.split(b"\n") if line.strip()]
     strange = [line for line in lines if not line.isascii()]
     broken = [line for line in strange if not decodes(line, "utf-8")]
     if 2 * len(broken) < len(strange) or not broken:
@@ -104,7 +109,7 @@ def _narrow_codec(sample: bytes) -> str:
 
 
 def _looks_chinese(lines: list[bytes]) -> bool:
-    """Nearly all lines are GB18030, and most characters are common or punctuation (rows 1-55 of GB 2312)."""
+    """Nearly all lines are GB18030, and their characters are those of Chinese rather than, say, of Korean."""
     strange, lost = [], 0
     for line in lines:
         try:
@@ -113,13 +118,18 @@ def _looks_chinese(lines: list[bytes]) -> bool:
             lost += 1
         else:
             strange += [char for char in text if not char.isascii()]
-    common = sum(map(_is_common_chinese, strange))
-    return lost <= 0.1 * len(lines) and common >= 0.8 * len(strange) > 0
+    hanzi = [char for char in strange if "一" <= char <= "鿿"]
+    punctuation = sum(map(_is_chinese_punctuation, strange))
+    common = sum(char in COMMON_CHINESE for char in hanzi)
+    return (
+        lost <= 0.1 * len(lines)
+        and len(hanzi) + punctuation >= 0.8 * len(strange) > 0
+        and common >= 0.12 * len(hanzi)
+    )
 
 
-def _is_common_chinese(char: str) -> bool:
-    code = char.encode("gb2312", "ignore")
-    return len(code) == 2 and (code[0] <= 0xA3 or 0xB0 <= code[0] <= 0xD7)
+def _is_chinese_punctuation(char: str) -> bool:
+    return "\u3000" <= char <= "\u303f" or "\uff00" <= char <= "\uffef" or char in "“”‘’…—·"
 
 
 def _looks_western(evidence: bytes) -> bool:

@@ -56,11 +56,14 @@ def find_files(path: Path, name: str) -> Found:
     Raises:
         SelftaughtError: nothing is there, or it is neither a file nor a folder.
     """
+    if not name:
+        raise SelftaughtError("no file or folder is named", do="name one; the folder you are in is .")
     try:
         mode = path.stat().st_mode
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a NUL byte is a ValueError
         raise SelftaughtError(
-            f"nothing can be read at {printable(name)!r}: {_reason(error)}", do=_nearest(path)
+            f"nothing can be read at {printable(name)!r}: {_reason(error)}",
+            do=_nearest(path) or "check the path",
         ) from None
     found = Found()
     if stat.S_ISDIR(mode):
@@ -128,8 +131,9 @@ def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
         yield from (entry for entry in entries if not entry.name.startswith("."))
 
 
-def _reason(error: OSError) -> str:
-    return f"cannot be read: {(error.strerror or str(error)).lower()}"
+def _reason(error: OSError | ValueError) -> str:
+    words = error.strerror if isinstance(error, OSError) else None
+    return f"cannot be read: {(words or str(error)).lower()}"
 
 
 def _not_a_file(mode: int) -> str:
