@@ -1,0 +1,21 @@
+"""selftaught turns data that nobody has labelled into a model that needs few labels.
+
+Every verb of the command line is a function here, with the same name and arguments::
+
+    selftaught.pretrain("docs/", for_="10m", out="run")
+    selftaught.verdict("run", "labels.csv")
+"""
+
+import importlib
+from typing import Any
+
+_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "embed", "objectives")
+
+__all__ = ["check", "embed", "evaluate", "finetune", "objectives", "predict", "pretrain", "verdict"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a verb when it is first used: importing selftaught itself imports no torch."""
+    if name not in _VERBS:
+        raise AttributeError(f"module 'selftaught' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"selftaught.verbs.{name}"), name)

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from selftaught.randomness import Randomness
 
 Batch = dict[str, Any]
-"""Tensors by name, plus ``"n"``: how many targets were posed (a number, or one a member for a :class:`Sum`)."""
+"""Tensors by name, plus ``"n"``: how many targets were posed (a number, or one a member for a :class:`Sum`).
+The loader adds ``"size"``, the number of samples."""
 
 Sums = dict[str, Any]
 """Sums over the batch's targets: ``"loss"`` and any other measure (nested by member for a :class:`Sum`)."""

@@ -78,6 +78,10 @@ class TextBackbone(nn.Module):
         return self.config.hidden_size
 
     @property
+    def layers(self) -> int:
+        return self.config.num_hidden_layers
+
+    @property
     def longest_row(self) -> int:
         """The largest number of tokens in a row."""
         offset = self.config.pad_token_id + 1 if self.config.model_type in ("roberta", "xlm-roberta") else 0

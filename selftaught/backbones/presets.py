@@ -1,4 +1,4 @@
-"""The sizes that ``--size`` names, and the arithmetic that picks one: parameters, operations, memory."""
+"""The sizes that ``--size`` names."""
 
 from dataclasses import dataclass
 
@@ -24,26 +24,6 @@ class Size:
     @property
     def attention_heads(self) -> int:
         return self.width // self.head_width
-
-    @property
-    def matrix_parameters(self) -> int:
-        """Weights of the layers' matrices: the ones every token multiplies."""
-        return self.layers * (4 * self.width**2 + 3 * self.width * self.inner)
-
-    def parameters(self, vocab_size: int) -> int:
-        """All weights with a masked-LM head tied to the embeddings."""
-        norms = self.width * (2 * self.layers + 2)
-        return self.matrix_parameters + vocab_size * (self.width + 1) + self.width**2 + norms
-
-    def flops_per_token(self, vocab_size: int, length: int, rate: float) -> float:
-        """Multiply-adds counted as two, forward and backward, for one token of input.
-
-        Six operations a weight (Kaplan et al. 2020, section 2.1), the vocabulary projection for hidden tokens only,
-        and attention scores over the row.
-        """
-        head = rate * (self.width * vocab_size + self.width**2)
-        attention = 2 * self.layers * length * self.width
-        return 6.0 * (self.matrix_parameters + head + attention)
 
 
 SIZES = {

@@ -1,9 +1,9 @@
 """The token store: a corpus as memory-mapped ``.npy`` shards that describe themselves.
 
-    tokens-00000.npy …   the token ids of all documents, one after the other (uint16, or uint32 for large vocabularies)
-    documents.npy        where each document begins, and the end of the last: int64 [D + 1]
-    counts.npy           how often each id occurs: int64 [V]
-    MANIFEST.json        tokenizer and source fingerprints, sizes, and the SHA-256 of every file
+tokens-00000.npy …   the token ids of all documents, one after the other (uint16, or uint32 for large vocabularies)
+documents.npy        where each document begins, and the end of the last: int64 [D + 1]
+counts.npy           how often each id occurs: int64 [V]
+MANIFEST.json        tokenizer and source fingerprints, sizes, and the SHA-256 of every file
 """
 
 import hashlib
@@ -50,9 +50,19 @@ class StoreWriter:
         folder: where the store will stand; a store already there is replaced.
         source, tokenizer: fingerprints, so that a stale store is recognised.
         vocab_size: decides the width of an id.
+        opening, closing: ids put before and after each document.
     """
 
-    def __init__(self, folder: Path, *, source: str, tokenizer: str, vocab_size: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        source: str,
+        tokenizer: str,
+        vocab_size: int,
+        opening: tuple[int, ...] = (),
+        closing: tuple[int, ...] = (),
+    ) -> None:
         self._folder = folder
         self._aside = folder.with_name(folder.name + ".partial")
         shutil.rmtree(self._aside, ignore_errors=True)
@@ -65,15 +75,17 @@ class StoreWriter:
         self._starts = array("q")
         self._total = 0
         self._counts = np.zeros(vocab_size, np.int64)
+        self._opening, self._closing = opening, closing
 
     def begin_document(self) -> None:
         """Whatever is added from here on belongs to a new document."""
+        self._end_document()
         self._starts.append(self._total)
+        self.add(self._opening)
 
     def add(self, ids: Any) -> None:
         """Append token ids, a sequence or an array, to the current document."""
         ids = np.asarray(ids, self._dtype)
-        self._counts += np.bincount(ids, minlength=len(self._counts))
         self._total += len(ids)
         while len(ids):
             part = ids[: SHARD_TOKENS - self._filled]
@@ -85,6 +97,7 @@ class StoreWriter:
 
     def close(self) -> None:
         """Write what is left and the manifest, make it durable, and move the store to its place."""
+        self._end_document()
         if self._filled or not self._shards:
             self._flush()
         np.save(self._aside / "documents.npy", np.array([*self._starts, self._total], np.int64))
@@ -104,8 +117,14 @@ class StoreWriter:
         shutil.rmtree(self._folder, ignore_errors=True)
         self._aside.rename(self._folder)
 
+    def _end_document(self) -> None:
+        if self._starts:
+            self.add(self._closing)
+
     def _flush(self) -> None:
-        np.save(self._aside / f"tokens-{len(self._shards):05d}.npy", self._shard[: self._filled])
+        tokens = self._shard[: self._filled]
+        np.save(self._aside / f"tokens-{len(self._shards):05d}.npy", tokens)
+        self._counts += np.bincount(tokens, minlength=len(self._counts))
         self._shards.append(self._filled)
         self._filled = 0
 

@@ -164,10 +164,14 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
             if (folder / name).is_file():
                 specials |= _special_tokens(json.loads((folder / name).read_text(encoding="utf-8")))
     except Exception as error:  # tokenizers raises bare Exception for a malformed file
-        raise SelftaughtError(f"the tokenizer cannot be read: {error}", where=str(file), do="restore the file") from error
+        raise SelftaughtError(
+            f"the tokenizer cannot be read: {error}", where=str(file), do="restore the file"
+        ) from error
     backend.no_padding()
     backend.no_truncation()
-    return TextTokenizer(backend, {role: t for role, t in specials.items() if backend.token_to_id(t) is not None})
+    return TextTokenizer(
+        backend, {role: t for role, t in specials.items() if backend.token_to_id(t) is not None}
+    )
 
 
 def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
@@ -197,7 +201,10 @@ def vocabulary_size(letters: int, ideographs: int) -> int:
 
 
 def train_tokenizer(
-    texts: Iterable[str], kind: Literal["wordpiece", "bytelevel"], vocab_size: int, alphabet: Iterable[str] = ()
+    texts: Iterable[str],
+    kind: Literal["wordpiece", "bytelevel"],
+    vocab_size: int,
+    alphabet: Iterable[str] = (),
 ) -> TextTokenizer:
     """Learn a tokenizer.
 
@@ -242,7 +249,9 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, alphabet: Iterable[s
 
 
 def _wordpiece_backend(vocabulary: dict[str, int]) -> Tokenizer:
-    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD))
+    backend = Tokenizer(
+        models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD)
+    )
     backend.normalizer = normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=True
     )
@@ -250,7 +259,9 @@ def _wordpiece_backend(vocabulary: dict[str, int]) -> Tokenizer:
         [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.FixedLength(_LONGEST_WORD)]
     )
     backend.decoder = decoders.WordPiece()
-    backend.add_special_tokens([AddedToken(t, special=True) for t in WORDPIECE_SPECIALS.values() if t in vocabulary])
+    backend.add_special_tokens(
+        [AddedToken(t, special=True) for t in WORDPIECE_SPECIALS.values() if t in vocabulary]
+    )
     return backend
 
 

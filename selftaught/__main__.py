@@ -1,0 +1,5 @@
+"""``python -m selftaught``, as torchrun starts it."""
+
+from selftaught.cli import main
+
+main()

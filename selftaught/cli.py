@@ -1,0 +1,57 @@
+"""argv to verb, and nothing else."""
+
+import sys
+
+from cyclopts import App
+
+from selftaught.errors import SelftaughtError
+
+VERBS = {
+    "check": "What is in the data, what is wrong with it, will it be enough.",
+    "pretrain": "Turn unlabelled text into a pretrained model.",
+    "finetune": "Teach a pretrained model a task from labels.",
+    "verdict": "Did self-supervision help? The label-efficiency curve beside honest baselines.",
+    "evaluate": "The objective's or the task's own measures on held-out data.",
+    "predict": "Ask a fine-tuned model about new texts.",
+    "embed": "Write the features of texts to a Parquet file.",
+    "objectives": "The objectives and tasks there are, with their options.",
+}
+
+
+def build() -> App:
+    """The command line; a verb's module is imported only when the verb is called."""
+    app = App(
+        name="selftaught",
+        help="Turn data that nobody has labelled into a model that needs few labels.",
+        version=_version,
+        help_format="plaintext",
+    )
+    for verb, sentence in VERBS.items():
+        app.command(f"selftaught.verbs.{verb}:{verb}", name=verb, help=sentence)
+    return app
+
+
+def main() -> None:
+    """The console script. Exit codes: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted."""
+    app = build()
+    try:
+        app(exit_on_error=False, print_error=True, result_action="return_value")
+    except SelftaughtError as error:
+        print(f"selftaught: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("selftaught: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output went away, as with `| head`
+        sys.stderr.close()
+        sys.exit(1)
+
+
+def _version() -> str:
+    from importlib.metadata import version
+
+    return version("selftaught")
+
+
+if __name__ == "__main__":
+    main()

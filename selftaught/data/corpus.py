@@ -1,0 +1,286 @@
+"""From raw text to token stores: read once to know the corpus, learn a tokenizer, read again to tokenise.
+
+Memory does not grow with the corpus, except for eight bytes a document.
+"""
+
+import json
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught.data.source import open_text
+from selftaught.data.store import StoreWriter, TokenStore, read_manifest
+from selftaught.data.tally import Tally
+from selftaught.data.text import Row, TextSource
+from selftaught.data.tokenise import Kind, TextTokenizer, load_tokenizer, train_tokenizer, vocabulary_size
+from selftaught.errors import SelftaughtError
+from selftaught.pretext.words import is_cjk
+from selftaught.randomness import Randomness, derive
+
+_SAMPLE_CHARACTERS = 50_000_000  # what a tokenizer is learned from; more does not change it visibly
+_BLOCK_CHARACTERS = 8_192  # rows of one document are joined to this length before they are tokenised
+_BATCH_CHARACTERS = 1 << 20
+
+
+@dataclass
+class Scan:
+    """What one reading of the corpus tells.
+
+    Args:
+        sizes: characters of each document, in order.
+        characters: how often each character occurs, in a sample, and at least once if it occurs at all.
+    """
+
+    sizes: array = field(default_factory=lambda: array("q"))
+    alphabet: set[str] = field(default_factory=set)
+    chinese_characters: int = 0
+
+    @property
+    def total(self) -> int:
+        """Characters of the corpus."""
+        return int(np.frombuffer(self.sizes, np.int64).sum()) if self.sizes else 0
+
+    @property
+    def is_chinese(self) -> bool:
+        """Whether at least a fifth of the characters are Chinese."""
+        return self.chinese_characters > self.total / 5
+
+    def vocabulary(self) -> int:
+        """How large a vocabulary this corpus supports."""
+        return vocabulary_size(self.total - self.chinese_characters, sum(map(is_cjk, self.alphabet)))
+
+
+def scan(source: TextSource, tally: Tally) -> Scan:
+    """Read the whole corpus once.
+
+    Raises:
+        SelftaughtError: if no row of it can be kept.
+    """
+    found, last = Scan(), None
+    for row in source.rows(tally):
+        if row.document != last:
+            found.sizes.append(0)
+            last = row.document
+        found.sizes[-1] += len(row.text)
+        new = set(row.text)
+        found.alphabet |= new
+        if any(map(is_cjk, new)):
+            found.chinese_characters += sum(map(is_cjk, row.text))
+    if not found.sizes:
+        first = f"; the first: {tally.records[0]}" if tally.records else ""
+        raise SelftaughtError(
+            f"there is no text in the data: {tally.summary()}{first}",
+            where=source.description,
+            do="selftaught check names every row that was set aside",
+        )
+    return found
+
+
+def hold_out(sizes: Iterable[int], seed: int) -> dict[int, int]:
+    """Choose what is never trained on, by document number: the character from which on it is held out.
+
+    Documents are drawn at random, whole, until they make up 2 % of the corpus (at least 20,000 characters where
+    that is no more than a tenth, at most two million). Of a document too large for that, only the end is held out.
+    """
+    lengths = np.fromiter(sizes, np.int64)
+    total = int(lengths.sum())
+    wanted = int(min(max(0.02 * total, 20_000), 0.1 * total, 2_000_000))
+    numbers = torch.arange(len(lengths))
+    order = Randomness.of(seed, torch.zeros_like(numbers), numbers).child("held out").keys.argsort(stable=True)
+    chosen: dict[int, int] = {}
+    for document in order.tolist():
+        if wanted <= 0:
+            break
+        length = int(lengths[document])
+        chosen[document] = 0 if length <= 2 * wanted and len(lengths) > 1 else length - wanted
+        wanted -= length - chosen[document]
+    return chosen
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A prepared corpus: the tokenizer, the training tokens and the held-out ones.
+
+    Args:
+        description: what was detected, for the user.
+        tally: rows kept and quarantined, as JSON.
+        chinese: whether the text is Chinese.
+        held_out_bytes: UTF-8 bytes of the held-out text.
+    """
+
+    tokenizer: TextTokenizer
+    train: TokenStore
+    held_out: TokenStore
+    description: str
+    tally: dict[str, Any]
+    chinese: bool
+    held_out_bytes: int
+
+
+def prepare(
+    data: str | Path,
+    folder: Path,
+    *,
+    seed: int,
+    text: str | None = None,
+    kind: Kind = "wordpiece",
+    vocab_size: int | None = None,
+    tokenizer: TextTokenizer | None = None,
+) -> Corpus:
+    """Tokenise ``data`` into ``folder``; what is already there and still fits is used as it is.
+
+    Args:
+        data: a folder, a file, ``builtin:NAME`` or ``hf:NAME``.
+        text: the column to read, where there are columns.
+        kind: of a tokenizer to learn.
+        vocab_size: of a tokenizer to learn; from the corpus' size if not given.
+        tokenizer: one to use instead of learning one.
+    """
+    source = open_text(data, text=text)
+    asked = {
+        "source": source.fingerprint,
+        "seed": seed,
+        "tokenizer": tokenizer.fingerprint if tokenizer else [kind, vocab_size],
+    }
+    if (known := _read_json(folder / "corpus.json")) is None or known["asked"] != asked:
+        known = _make(source, folder, asked, seed, kind, vocab_size, tokenizer)
+    return Corpus(
+        tokenizer or load_tokenizer(folder),
+        TokenStore(folder / "train"),
+        TokenStore(folder / "held_out"),
+        known["description"],
+        known["tally"],
+        known["chinese"],
+        known["held_out_bytes"],
+    )
+
+
+def _make(
+    source: TextSource,
+    folder: Path,
+    asked: dict[str, Any],
+    seed: int,
+    kind: Kind,
+    vocab_size: int | None,
+    tokenizer: TextTokenizer | None,
+) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "corpus.json").unlink(missing_ok=True)
+    log = folder / "quarantine.jsonl"
+    log.unlink(missing_ok=True)
+    tally = Tally(log=log)
+    found = scan(source, tally)
+    held = hold_out(found.sizes, derive("hold out", seed))
+    if tokenizer is None:
+        sample = _sample(source, held, _SAMPLE_CHARACTERS / max(found.total, 1))
+        tokenizer = train_tokenizer(sample, kind, vocab_size or found.vocabulary(), found.alphabet)  # type: ignore[arg-type]
+    tokenizer.save(folder, longest_row=512)
+    held_out_bytes = _tokenise(source, folder, held, tokenizer, asked["source"])
+    known = {
+        "asked": asked,
+        "description": source.description,
+        "tally": tally.to_json(),
+        "chinese": found.is_chinese,
+        "train": _sizes(folder / "train"),
+        "held_out": _sizes(folder / "held_out"),
+        "held_out_bytes": held_out_bytes,
+    }
+    (folder / "corpus.json").write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
+    return known
+
+
+def _sizes(folder: Path) -> dict[str, int]:
+    facts = asdict(read_manifest(folder))
+    return {name: facts[name] for name in ("tokens", "documents")}
+
+
+@dataclass(frozen=True)
+class _Piece:
+    """Consecutive rows of one document that lie on one side of the split."""
+
+    text: str
+    held_out: bool
+    begins: bool  # a document, or its held-out end
+
+
+def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_Piece]:
+    """Rows joined to blocks of about ``size`` characters, each of one document and one side of the split."""
+    texts: list[str] = []
+    length = offset = 0
+    current: tuple[int, bool] | None = None
+    begins = True
+    for row in rows:
+        offset = 0 if current is None or row.document != current[0] else offset
+        side = (row.document, row.document in held and offset >= held[row.document])
+        if current is not None and (side != current or length >= size):
+            yield _Piece("".join(texts), current[1], begins)
+            begins, texts, length = side != current, [], 0
+        current = side
+        texts.append(row.text)
+        length += len(row.text)
+        offset += len(row.text)
+    if current is not None:
+        yield _Piece("".join(texts), current[1], begins)
+
+
+def _sample(source: TextSource, held: dict[int, int], share: float) -> Iterator[str]:
+    """An even sample of the text that is not held out."""
+    taken = 0.0
+    for piece in _pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS):
+        if piece.held_out:
+            continue
+        taken += min(share, 1.0)
+        if taken >= 1.0:
+            taken -= 1.0
+            yield piece.text
+
+
+def _tokenise(source: TextSource, folder: Path, held: dict[int, int], tokenizer: TextTokenizer, fingerprint: str) -> int:
+    """Write both stores; return the UTF-8 bytes of the held-out text."""
+    held_out_bytes = 0
+    train, held_out = (
+        StoreWriter(
+            folder / name,
+            source=fingerprint,
+            tokenizer=tokenizer.fingerprint,
+            vocab_size=tokenizer.vocab_size,
+            opening=() if tokenizer.start_id is None else (tokenizer.start_id,),
+            closing=() if tokenizer.end_id is None else (tokenizer.end_id,),
+        )
+        for name in ("train", "held_out")
+    )
+    for batch in _batched(_pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS)):
+        for piece, ids in zip(batch, tokenizer.encode([piece.text for piece in batch]), strict=True):
+            writer = held_out if piece.held_out else train
+            held_out_bytes += len(piece.text.encode()) if piece.held_out else 0
+            if piece.begins:
+                writer.begin_document()
+            writer.add(ids)
+    train.close()
+    held_out.close()
+    return held_out_bytes
+
+
+def _batched(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
+    batch: list[_Piece] = []
+    length = 0
+    for piece in pieces:
+        batch.append(piece)
+        length += len(piece.text)
+        if length >= _BATCH_CHARACTERS:
+            yield batch
+            batch, length = [], 0
+    if batch:
+        yield batch
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

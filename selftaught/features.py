@@ -1,0 +1,96 @@
+"""Frozen features of texts, and the probe that watches them while a model is trained."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught.backbones.hf import TextBackbone
+from selftaught.data.labels import read_labels
+from selftaught.data.tokenise import TextTokenizer
+from selftaught.metrics.probe import fit_probe
+from selftaught.metrics.sampling import few_label_subset, split_train_test
+from selftaught.metrics.scores import classification_scores
+
+LONGEST_TEXT = 256  # tokens; what is read of a text where the caller does not say
+_BATCH_TOKENS = 8192
+
+
+@torch.no_grad()
+def text_features(
+    backbone: TextBackbone, tokenizer: TextTokenizer, texts: Sequence[str], longest: int = LONGEST_TEXT
+) -> np.ndarray:
+    """Features of each text: float32 [N, 2 D].
+
+    The mean of a text's last hidden states beside the mean of its token embeddings: the first knows the context,
+    the second which words there are, and a probe takes what it needs of both.
+    """
+    was_training = backbone.training
+    backbone.eval()
+    device = next(backbone.parameters()).device
+    rows = np.empty((len(texts), 2 * backbone.width), np.float32)
+    for places in _by_length(texts):
+        batch = tokenizer.batch([texts[i] for i in places], min(longest, backbone.longest_row))
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        weights = batch["attention_mask"].unsqueeze(-1) / batch["attention_mask"].sum(1)[:, None, None]  # [B, T, 1]
+        hidden = (backbone(batch) * weights).sum(1)
+        words = (backbone.embeddings()(batch["input_ids"]) * weights).sum(1)
+        rows[places] = torch.cat([hidden, words], 1).float().cpu().numpy()
+    backbone.train(was_training)
+    return rows
+
+
+def _by_length(texts: Sequence[str]) -> list[list[int]]:
+    """Places of texts of like length, so that little is padding."""
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    groups: list[list[int]] = []
+    size = 0
+    for place in order:
+        length = min(len(texts[place]) // 2 + 2, LONGEST_TEXT)  # tokens, roughly; an upper bound for most languages
+        if not groups or (len(groups[-1]) + 1) * max(size, length) > _BATCH_TOKENS:
+            groups.append([])
+            size = 0
+        groups[-1].append(place)
+        size = max(size, length)
+    return groups
+
+
+def effective_rank(features: np.ndarray) -> float:
+    """RankMe (Garrido et al. 2023, equation 1): how many directions features [N, D] use; near 1 means collapse."""
+    values = np.linalg.svd(features - features.mean(0), compute_uv=False)
+    shares = values / max(values.sum(), 1e-12) + 1e-12
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+@dataclass(frozen=True)
+class RunningProbe:
+    """A small downstream score for the progress line: a pretext loss does not say whether the features are any good.
+
+    Args:
+        train, test: texts.
+        train_labels, test_labels: their labels.
+    """
+
+    train: list[str]
+    train_labels: list[str]
+    test: list[str]
+    test_labels: list[str]
+
+    @classmethod
+    def of(cls, labels: str | Path, *, text: str | None, label: str | None, seed: int) -> "RunningProbe":
+        """At most 32 labels a class to learn from and 500 rows to be scored on."""
+        examples = read_labels(labels, text=text, label=label).examples
+        texts, names = [e.text for e in examples], [e.label for e in examples]
+        train, test = split_train_test(texts, names, 0.5, seed)
+        few = train[few_label_subset([names[i] for i in train], 32, seed)]
+        return cls(
+            [texts[i] for i in few], [names[i] for i in few], [texts[i] for i in test[:500]], [names[i] for i in test[:500]]
+        )
+
+    def score(self, features: Callable[[list[str]], np.ndarray]) -> dict[str, Any]:
+        """``probe``: the accuracy of a linear probe."""
+        probe = fit_probe(features(self.train), self.train_labels, seed=0)
+        return {"probe": classification_scores(self.test_labels, probe.predict(features(self.test)))["accuracy"]}

@@ -1,0 +1,215 @@
+"""A training run from start to end: resume, train, watch, log, save. Pretraining and fine-tuning both run here."""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+
+from selftaught.health import Diverged
+from selftaught.loop import Learner, Progress, Report, train
+from selftaught.objective import Batch
+from selftaught.progress import ProgressLine
+from selftaught.run import Run
+from selftaught.schedule import Schedule
+
+_LOG_SECONDS = 0.5
+_SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How :func:`fit` is to run.
+
+    Args:
+        schedule: the budget and the learning rate's course.
+        seed: of the run.
+        accumulate, clip: see :func:`selftaught.loop.train`.
+        save_seconds: at least this long between checkpoints.
+        unit, per_sample: what the speed is counted in, and how many of them a sample holds.
+        checks: how many times ``check`` is called over the run, evenly spread.
+    """
+
+    schedule: Schedule
+    seed: int
+    accumulate: int = 1
+    clip: float = 1.0
+    save_seconds: float = 30.0
+    unit: str = "samples"
+    per_sample: int = 1
+    checks: int = 8
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Args:
+        progress: where it stands.
+        interrupted: whether a signal ended it before its budget did.
+        notes: what was noticed on the way, in words.
+    """
+
+    progress: Progress
+    interrupted: bool
+    notes: tuple[str, ...]
+
+
+@dataclass
+class _Log:
+    """``metrics.jsonl``: one line a logged step, cut back to the checkpoint when a run is resumed."""
+
+    run: Run
+    last: float = float("-inf")
+    pending: dict[str, Any] = field(default_factory=dict)
+
+    def cut_back(self, step: int) -> None:
+        if not self.run.metrics.exists():
+            return
+        lines = self.run.metrics.read_text(encoding="utf-8").splitlines()
+        kept = [line for line in lines if (found := _parsed(line)) is not None and found["step"] <= step]
+        self.run.metrics.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+    def write(self, report: Report, per_second: float, waiting: float, always: bool) -> None:
+        now = time.perf_counter()
+        if not always and now - self.last < _LOG_SECONDS and report.progress.step > 10:
+            return
+        self.last = now
+        line = {
+            "step": report.progress.step,
+            "seconds": round(report.progress.seconds, 3),
+            "samples": report.progress.samples,
+            "gradient": report.gradient,
+            "rate": report.rate,
+            "per_second": round(per_second, 1),
+            "data_wait": round(waiting, 4),
+            **report.measures,
+            "loss": report.loss,
+            **self.pending,
+        }
+        self.pending = {}
+        with self.run.metrics.open("a", encoding="utf-8") as out:
+            out.write(json.dumps(line) + "\n")
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except ValueError:  # a kill can leave half a line
+        return None
+
+
+def fit(
+    run: Run,
+    learner: Learner,
+    batches: Callable[[int], Iterator[Batch]],
+    optimizer: torch.optim.Optimizer,
+    plan: Plan,
+    *,
+    check: Callable[[Progress], dict[str, Any]] | None = None,
+    watch: Callable[[Report], str | None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run to the end of the budget, from the newest checkpoint if there is one.
+
+    Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint.
+
+    Args:
+        check: called now and then, for held-out measures and probes; its numbers go into ``metrics.jsonl``.
+        watch: sees every report; a sentence it returns is told to the user, once.
+        stop: asked after each check whether to end early.
+
+    Raises:
+        Diverged: if the loss or a gradient stops being finite; the newest checkpoint is from before.
+    """
+    found = run.load_checkpoint(learner, optimizer)
+    start = found.progress if found else Progress()
+    notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
+    log = _Log(run)
+    log.cut_back(start.step)
+    checked = plan.schedule.progress(start.step, start.seconds) // (1 / plan.checks) if found else -1
+    progress, saved_at, saving_took = start, time.perf_counter(), 0.0
+    with _signals() as interrupted, ProgressLine(plan.unit) as line:
+        if found:
+            line.say(f"resuming at step {start.step}")
+        for note in notes:
+            line.say(note)
+        steps = train(
+            learner,
+            batches,
+            optimizer,
+            plan.schedule,
+            seed=plan.seed,
+            start=start,
+            accumulate=plan.accumulate,
+            clip=plan.clip,
+        )
+        try:
+            for report in steps:
+                progress = report.progress
+                done = plan.schedule.progress(progress.step, progress.seconds)
+                line.step(report, report.samples * plan.per_sample, done)
+                if watch and (sentence := watch(report)):
+                    notes.append(sentence)
+                    line.say(sentence)
+                if check and done // (1 / plan.checks) > checked and done < 1.0:
+                    checked = done // (1 / plan.checks)
+                    log.pending = check(progress)
+                    line.checked(log.pending)
+                    if stop():
+                        break
+                log.write(report, line.per_second, line.waiting, always=bool(log.pending))
+                since = time.perf_counter() - saved_at
+                if interrupted() or since >= max(plan.save_seconds, saving_took / _SAVING_SHARE):
+                    began = time.perf_counter()
+                    run.save_checkpoint(learner, optimizer, progress, {})
+                    saved_at = time.perf_counter()
+                    saving_took = saved_at - began
+                if interrupted():
+                    return Outcome(progress, True, tuple(notes))
+        except Diverged as diverged:
+            notes.append(diverged.what)
+            with run.metrics.open("a", encoding="utf-8") as out:
+                out.write(json.dumps({"step": diverged.step, "diverged": diverged.what}) + "\n")
+            raise
+        run.save_checkpoint(learner, optimizer, progress, {"finished": True})
+    return Outcome(progress, False, tuple(notes))
+
+
+def finished(run: Run) -> dict[str, Any] | None:
+    """The report of a run that has ended, None if it has not."""
+    try:
+        return json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+
+
+def facts(progress: Progress) -> dict[str, Any]:
+    """Progress as JSON."""
+    return asdict(progress)
+
+
+@contextmanager
+def _signals() -> Iterator[Callable[[], bool]]:
+    """Turns SIGINT and SIGTERM into a question that the loop asks between steps; a second Ctrl-C ends at once."""
+    seen: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        seen.append(number)
+        if len(seen) > 1 and number == signal.SIGINT:
+            raise KeyboardInterrupt
+
+    try:
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: whoever owns it handles signals
+        yield lambda: False
+        return
+    try:
+        yield lambda: bool(seen)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

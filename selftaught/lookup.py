@@ -1,0 +1,89 @@
+"""Finding objectives and tasks by name. There is no registry: a name is a file, and listing walks the folder."""
+
+import dataclasses
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from typing import Any
+
+from selftaught.errors import SelftaughtError
+from selftaught.objective import Objective, Sum, Task
+
+OBJECTIVES = "selftaught.objectives"
+TASKS = "selftaught.tasks"
+
+
+def names(package: str) -> list[str]:
+    """The files of ``package`` (``OBJECTIVES`` or ``TASKS``)."""
+    return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
+
+
+def find(name: str, package: str) -> type[Objective]:
+    """The class called ``name`` in ``package``, or the user's own as ``module.path:Class``.
+
+    Raises:
+        SelftaughtError: if there is none, with the nearest name there is.
+    """
+    if ":" in name:
+        return _users_own(name)
+    known = names(package)
+    if name not in known:
+        kind = package.rpartition(".")[2].removesuffix("s")
+        near = difflib.get_close_matches(name, known, 1)
+        do = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(known)
+        raise SelftaughtError(f"there is no {kind} called {name!r}", do=do)
+    return _class_in(importlib.import_module(f"{package}.{name}"))
+
+
+def make(spec: str, package: str, options: Mapping[str, Any]) -> Objective:
+    """The objective that ``spec`` names (``mlm``, ``mlm+nsp``) with its options.
+
+    Args:
+        options: fields of the objective's dataclass; of a sum, by member name.
+    """
+    parts = spec.split("+")
+    if len(parts) == 1:
+        return _instance(find(spec, package), spec, options)
+    unknown = set(options) - set(parts)
+    if unknown:
+        raise SelftaughtError(f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts))
+    return Sum(tuple(_instance(find(part, package), part, options.get(part, {})) for part in parts))
+
+
+def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> Objective:
+    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    for option in options:
+        if option not in fields:
+            near = difflib.get_close_matches(option, fields, 1)
+            do = f"did you mean {near[0]}?" if near else f"{name} has: " + (", ".join(fields) or "no options")
+            raise SelftaughtError(f"{name} has no option {option!r}", do=do)
+    try:
+        return kind(**options)
+    except (TypeError, ValueError) as error:
+        raise SelftaughtError(f"{name}: {error}", do="see selftaught objectives") from error
+
+
+def _users_own(name: str) -> type[Objective]:
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SelftaughtError(
+            f"{name!r} cannot be imported: {error}", do="write it as package.module:Class, importable from here"
+        ) from error
+    if not (inspect.isclass(found) and issubclass(found, Objective)):
+        raise SelftaughtError(f"{name!r} is not an Objective", do="derive it from selftaught.objective.Objective")
+    return found
+
+
+def _class_in(module: Any) -> type[Objective]:
+    """The one objective that a file defines."""
+    own = [
+        thing
+        for thing in vars(module).values()
+        if inspect.isclass(thing) and issubclass(thing, Objective) and thing.__module__ == module.__name__
+    ]
+    (found,) = [thing for thing in own if thing not in (Objective, Task)]
+    return found

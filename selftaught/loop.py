@@ -1,0 +1,202 @@
+"""The one training loop, for pretraining, fine-tuning and distillation alike. It knows the contract and no objective."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selftaught.health import check_finite
+from selftaught.objective import Batch, Objective, Spec, Sums
+from selftaught.randomness import derive
+from selftaught.schedule import Schedule
+
+
+class Learner(nn.Module):
+    """Backbones, the heads an objective needs, and the objective: the only thing that is ever wrapped.
+
+    Args:
+        backbones: encoders by modality.
+        objective: what to learn.
+        spec: what is known of the data.
+        precision: ``"bf16"`` runs matrix products in bfloat16 (weights and losses stay float32), ``"fp32"`` does not.
+    """
+
+    def __init__(self, backbones: Mapping[str, nn.Module], objective: Objective, spec: Spec, precision: str = "fp32") -> None:
+        super().__init__()
+        self.backbones = nn.ModuleDict(dict(backbones))
+        self.heads = objective.heads(self.backbones, spec)
+        self.objective = objective
+        self.precision = precision
+
+    def forward(self, batch: Batch) -> Sums:
+        """The objective's sums over the batch's targets."""
+        with self.autocast():
+            return self.objective.loss(self.features(batch), self.heads, batch)
+
+    def features(self, batch: Batch) -> Any:
+        """The objective's pass over the backbones."""
+        with self.autocast():
+            return self.objective.features(self.backbones, self.heads, batch)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """bfloat16 where it was chosen."""
+        if self.precision != "bf16":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.parameters()).device
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands; all of the loop's state besides the weights and the optimizer's moments."""
+
+    step: int = 0
+    samples: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What one step says.
+
+    Args:
+        progress: after the step.
+        loss: the mean loss a target (for a sum of objectives, the weighted sum of the members' means).
+        measures: every mean, by name (``accuracy``, or ``mlm.accuracy`` for a member of a sum).
+        gradient: the norm of the gradient before clipping.
+        rate: the learning rate's factor.
+        samples: samples of the step.
+        waited: seconds spent waiting for data.
+        took: seconds of the step, waiting included.
+    """
+
+    progress: Progress
+    loss: float
+    measures: dict[str, float]
+    gradient: float
+    rate: float
+    samples: int
+    waited: float
+    took: float
+
+
+def train(
+    learner: Learner,
+    batches: Callable[[int], Iterator[Batch]],
+    optimizer: torch.optim.Optimizer,
+    schedule: Schedule,
+    *,
+    seed: int,
+    start: Progress = Progress(),
+    accumulate: int = 1,
+    clip: float = 1.0,
+) -> Iterator[Report]:
+    """Train until the schedule's budget is used up, yielding after each step.
+
+    Whoever iterates may evaluate, save or stop between steps; a budget of seconds counts that time too.
+
+    Args:
+        batches: gives the batches from a sample number on.
+        accumulate: batches a step. Their summed losses are divided by the count of targets of all of them, so that
+            the gradient is that of one large batch, however unevenly the targets fall.
+        clip: the largest norm of the gradient.
+        start: where to go on from.
+
+    Raises:
+        Diverged: before the weights change, if the loss or the gradient is not finite.
+        ValueError: if the objective couples the samples of a batch and ``accumulate`` would split it.
+    """
+    if learner.objective.couples_batch and accumulate > 1:
+        raise ValueError(
+            f"{learner.objective.name} compares the samples of a batch with each other: it cannot be accumulated "
+            "from smaller ones. Give it one batch of the full size."
+        )
+    peaks = [group["lr"] for group in optimizer.param_groups]
+    coming = batches(start.samples)
+    progress, began = start, time.perf_counter() - start.seconds
+    learner.train()
+    while schedule.progress(progress.step, progress.seconds) < 1.0:
+        step_began = time.perf_counter()
+        parts = [to_device(next(coming), learner.device) for _ in range(accumulate)]
+        waited = time.perf_counter() - step_began
+        step, rate = progress.step + 1, schedule.rate(progress.step, progress.seconds)
+        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+            group["lr"] = peak * rate
+        torch.manual_seed(derive("step", seed, step))  # dropout, where there is any, is a function of the step
+        means = _gradient(learner, parts)
+        samples = sum(part["size"] for part in parts)
+        loss = float(learner.objective.total(means))
+        check_finite("loss", loss, step, progress.samples, samples)
+        norm = float(nn.utils.clip_grad_norm_(learner.parameters(), clip))
+        check_finite("gradient", norm, step, progress.samples, samples)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        learner.objective.after_step(learner.backbones, learner.heads)
+        now = time.perf_counter()
+        progress = Progress(step, progress.samples + samples, now - began)
+        yield Report(progress, loss, flatten(means), norm, rate, samples, waited, now - step_began)
+        learner.train()
+
+
+def _gradient(learner: Learner, parts: list[Batch]) -> dict[str, Any]:
+    """Backpropagate the mean over all parts' targets; return the means."""
+    total_n = _add([part["n"] for part in parts])
+    sums = []
+    for part in parts:
+        part_sums = learner(part)
+        learner.objective.total(divide(part_sums, total_n)).backward()
+        sums.append(detach(part_sums))
+    return divide(_add(sums), total_n)
+
+
+@torch.no_grad()
+def evaluate(learner: Learner, batches: Iterator[Batch]) -> dict[str, float]:
+    """The mean of each measure over all targets of ``batches``; ``loss`` is what would be differentiated."""
+    learner.eval()
+    counts, sums = [], []
+    for batch in batches:
+        batch = to_device(batch, learner.device)
+        counts.append(batch["n"])
+        sums.append(detach(learner(batch)))
+    means = divide(_add(sums), _add(counts))
+    return {**flatten(means), "loss": float(learner.objective.total(means))}
+
+
+def to_device(value: Any, device: torch.device) -> Any:
+    """A batch with its tensors on ``device``."""
+    if isinstance(value, Tensor):
+        return value.to(device, non_blocking=True)
+    return {name: to_device(part, device) for name, part in value.items()} if isinstance(value, dict) else value
+
+
+def detach(value: Any) -> Any:
+    """Sums without their graph."""
+    return {k: detach(v) for k, v in value.items()} if isinstance(value, dict) else value.detach()
+
+
+def divide(sums: Any, count: Any) -> Any:
+    """Means of sums; where the count is by member, each member by its own. A count of zero gives zero."""
+    if isinstance(count, dict):
+        return {name: divide(sums[name], n) for name, n in count.items()}
+    return {name: value / max(count, 1) for name, value in sums.items()}
+
+
+def flatten(means: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    """Nested means as plain numbers with dotted names."""
+    flat: dict[str, float] = {}
+    for name, value in means.items():
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: float(value)}
+    return flat
+
+
+def _add(values: list[Any]) -> Any:
+    if isinstance(values[0], dict):
+        return {name: _add([value[name] for value in values]) for name in values[0]}
+    return sum(values[1:], start=values[0])

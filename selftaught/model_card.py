@@ -1,0 +1,62 @@
+"""The model card of a run: what it is and how good, without a word of the text it was trained on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from selftaught.run import Run, replace_file
+
+_USES = {
+    "masked-lm": "AutoModelForMaskedLM",
+    "text-classification": "AutoModelForSequenceClassification",
+}
+_PIPELINES = {"masked-lm": "fill-mask", "text-classification": "text-classification"}
+
+
+def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[str, Any], caveats: list[str]) -> None:
+    """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
+
+    Args:
+        kind: ``"masked-lm"`` or ``"text-classification"``.
+        facts: what was trained, on how much of what.
+        measures: on held-out data.
+        caveats: what a user of the model must know.
+    """
+    lines = [
+        "---",
+        "library_name: transformers",
+        f"pipeline_tag: {_PIPELINES[kind]}",
+        "tags: [selftaught]",
+        "---",
+        "",
+        f"# {run.folder.name}",
+        "",
+        "Trained with selftaught; `recipe.yaml` beside this file repeats it.",
+        "",
+        *_rows("What it is", facts),
+        *_rows("Measured on held-out data", measures),
+        "## Use",
+        "",
+        "```python",
+        f"from transformers import AutoTokenizer, {_USES[kind]}",
+        "",
+        f'model = {_USES[kind]}.from_pretrained("model")  # the folder beside this file',
+        'tokenizer = AutoTokenizer.from_pretrained("model")',
+        "```",
+        "",
+        "## Limits",
+        "",
+        *(f"- {caveat}" for caveat in caveats),
+        "",
+    ]
+    replace_file(run.folder / "README.md", "\n".join(lines))
+
+
+def _rows(title: str, values: Mapping[str, Any]) -> list[str]:
+    shown = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in values.items() if value is not None]
+    return [f"## {title}", "", "| | |", "|---|---|", *shown, ""] if shown else []
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

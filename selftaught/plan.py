@@ -1,0 +1,118 @@
+"""Before the start: which size fits the budget, and what the run will cost."""
+
+import copy
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from selftaught.backbones.presets import SIZES
+from selftaught.data.loader import Batches
+from selftaught.loop import Learner, train
+from selftaught.objective import Batch
+from selftaught.optim import adamw
+from selftaught.progress import clock
+from selftaught.schedule import Schedule
+
+_MEASURED_STEPS = 4
+
+# Training tokens from which on a size ends lower than the one below it (benchmarks/budget.py, docs/lab.md).
+WORTHWHILE_TOKENS = {"tiny": 0.0, "small": 30e6, "medium": 300e6, "base": 3e9}
+
+
+def measure_speed(learner: Learner, batches: Batches) -> float:
+    """Samples a second, from a few real steps on a copy of the learner."""
+    twin = copy.deepcopy(learner)
+    steps = train(twin, batches.starting, adamw(twin, 1e-9), Schedule(steps=_MEASURED_STEPS), seed=0)
+    took = sorted(report.took for report in steps)
+    return batches.size / took[len(took) // 2 - 1]
+
+
+def choose_size(tokens_in_budget: Callable[[str], float]) -> str:
+    """The largest size that sees enough tokens within the budget to be worth it.
+
+    Args:
+        tokens_in_budget: how many tokens a size gets to see; asked from the smallest up, as far as needed.
+    """
+    chosen = next(iter(SIZES))
+    for name, needed in WORTHWHILE_TOKENS.items():
+        if tokens_in_budget(name) < needed:
+            break
+        chosen = name
+    return chosen
+
+
+def default_rate(width: int, trained: bool) -> float:
+    """The peak learning rate for a network of this width: falls with the width; lower for a trained network."""
+    rate = 4e-3 * min(1.0, 128 / width)
+    return rate / 10 if trained else rate
+
+
+@dataclass(frozen=True)
+class CostPlan:
+    """What a pretraining run will cost; operations and memory are computed, time is measured.
+
+    Args:
+        tokens: to be trained on, over all epochs.
+        flops: floating point operations over the run.
+        memory_bytes: weights, gradients, moments and activations.
+    """
+
+    objective: str
+    size: str
+    parameters: int
+    vocabulary: int
+    device: str
+    precision: str
+    corpus_tokens: int
+    held_out_tokens: int
+    batch: int
+    length: int
+    rate: float
+    steps: int
+    tokens: int
+    epochs: float
+    flops: float
+    memory_bytes: int
+    tokens_per_second: float
+    seconds: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        return [
+            f"objective   {self.objective}",
+            f"model       {self.size}, {self.parameters / 1e6:.2f} M parameters, vocabulary {self.vocabulary:,}",
+            f"data        {self.corpus_tokens:,} tokens to train on, {self.held_out_tokens:,} held out",
+            f"training    about {self.steps:,} steps of {self.batch} x {self.length} tokens "
+            f"({self.tokens:,} tokens, {self.epochs:.1f} epochs), peak rate {self.rate:g}",
+            f"cost        {self.flops:.2e} FLOPs, about {self.memory_bytes / 1e6:,.0f} MB of memory",
+            f"time        {clock(self.seconds)} at {self.tokens_per_second:,.0f} tokens/s measured "
+            f"({self.device}, {self.precision})",
+        ]
+
+
+def count_flops(learner: Learner, batch: Batch, length: int) -> float:
+    """Floating point operations for one token of input, forward and backward.
+
+    Six a weight (Kaplan et al. 2020, section 2.1): the encoder's weights for every token, the heads' for the share
+    of tokens that are asked about, and the attention scores over the row.
+    """
+    backbone = learner.backbones["text"]
+    encoder = sum(p.numel() for p in backbone.parameters()) - backbone.embeddings().weight.numel()
+    heads = sum(p.numel() for p in learner.heads.parameters())
+    asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
+    attention = 2 * backbone.layers * length * backbone.width
+    return 6.0 * (encoder + asked / (batch["size"] * length) * heads + attention)
+
+
+def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
+    """Bytes of weights, gradients and two moments (float32), plus the activations kept for the backward pass."""
+    backbone = learner.backbones["text"]
+    state = 16 * sum(p.numel() for p in learner.parameters())
+    asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
+    widths = 10 * backbone.width + 4 * backbone.config.intermediate_size
+    activations = batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
+    logits = 3 * asked * backbone.config.vocab_size  # logits, their softmax and their gradient
+    return state + 4 * (activations + logits)

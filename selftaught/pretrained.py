@@ -1,0 +1,68 @@
+"""A model to start from or to use: a run of ours, or any checkpoint folder that transformers can read."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from selftaught.backbones.hf import TextBackbone, load_backbone
+from selftaught.data.tokenise import TextTokenizer, load_tokenizer
+from selftaught.errors import SelftaughtError
+from selftaught.recipe import Recipe, read_yaml
+from selftaught.run import Run
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A backbone with its tokenizer.
+
+    Args:
+        folder: the transformers folder.
+        run: the run it belongs to; None for a checkpoint from elsewhere.
+        recipe: how the run was made.
+        report: what the run reported at its end.
+    """
+
+    folder: Path
+    backbone: TextBackbone
+    tokenizer: TextTokenizer
+    run: Run | None
+    recipe: Recipe | None
+    report: dict[str, Any] | None
+
+
+def open_pretrained(place: str | Path) -> Pretrained:
+    """Open a run or a checkpoint folder.
+
+    Raises:
+        SelftaughtError: if there is no model in it, or it cannot be loaded.
+    """
+    folder = model_folder(place)
+    run = Run(Path(place)) if folder != Path(place) else None
+    recipe = Recipe.model_validate(read_yaml(run.recipe)) if run and run.recipe.exists() else None
+    report = None
+    if run and (run.folder / "report.json").exists():
+        report = json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
+    return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, report)
+
+
+def model_folder(place: str | Path) -> Path:
+    """The transformers folder of a run or checkpoint folder.
+
+    Raises:
+        SelftaughtError: if ``place`` is neither.
+    """
+    place = Path(place)
+    if (place / "model" / "config.json").is_file():
+        return place / "model"
+    if (place / "config.json").is_file():
+        return place
+    if (place / "recipe.yaml").is_file():
+        raise SelftaughtError(
+            "this run has no model yet: it has not ended", where=str(place), do="repeat its command; it resumes"
+        )
+    raise SelftaughtError(
+        "this is neither a run nor a checkpoint folder" if place.exists() else "there is no such folder",
+        where=str(place),
+        do="give the --out of selftaught pretrain, or a folder with config.json and model.safetensors",
+    )

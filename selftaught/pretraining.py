@@ -1,0 +1,345 @@
+"""Pretraining on text, from a recipe to a finished run folder."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught import lookup
+from selftaught.backbones.hf import TextBackbone, new_backbone, save_model
+from selftaught.backbones.presets import SIZES
+from selftaught.console import dump, note
+from selftaught.curve import draw_curve
+from selftaught.data.corpus import Corpus, prepare
+from selftaught.data.loader import Batches
+from selftaught.data.pack import PackedRows
+from selftaught.errors import SelftaughtError
+from selftaught.features import RunningProbe, effective_rank, text_features
+from selftaught.fit import Outcome, Plan, fit
+from selftaught.health import PlateauWatch
+from selftaught.held_out import TextBaseline, held_out_batches, held_out_measures, text_baseline
+from selftaught.loop import Learner, Progress, evaluate
+from selftaught.machine import pick_device, pick_precision
+from selftaught.model_card import write_card
+from selftaught.objective import Objective, Spec
+from selftaught.optim import adamw
+from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
+from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.randomness import derive
+from selftaught.recipe import Recipe
+from selftaught.run import Run, replace_file, written_aside
+from selftaught.schedule import Schedule
+
+DEFAULT_SECONDS = 600.0
+_DEFAULT_BATCH = 16
+_RANKED_TEXTS = 256
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Everything a pretraining run needs, made from its recipe."""
+
+    recipe: Recipe
+    objective: Objective
+    corpus: Corpus
+    spec: Spec
+    learner: Learner
+    batches: Batches
+    plan: CostPlan
+    baseline: TextBaseline
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse what cannot be meant.
+
+    Raises:
+        SelftaughtError: for two budgets, a size beside a given model, or a size that does not exist.
+    """
+    given = [name for name in ("steps", "epochs", "seconds") if getattr(recipe.train, name) is not None]
+    if len(given) > 1:
+        raise SelftaughtError(f"the budget is given twice: {' and '.join(given)}", do="give one of --steps, --epochs, --for")
+    if recipe.model.init and recipe.model.size:
+        raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
+    if recipe.model.size and recipe.model.size not in SIZES:
+        raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(SIZES))
+    if not recipe.data.path:
+        raise SelftaughtError("no data is given", do="name a folder, a file, builtin:docs or hf:NAME")
+
+
+def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
+    """Read the data, choose what was left open, build the learner, and measure what training it will cost."""
+    objective = lookup.make(recipe.objective.name, lookup.OBJECTIVES, recipe.objective.options)
+    init = open_pretrained(recipe.model.init) if recipe.model.init else None
+    corpus = prepare(
+        recipe.data.path,
+        run.folder / "tokens",
+        seed=recipe.train.seed,
+        text=recipe.data.text,
+        vocab_size=recipe.model.vocabulary,
+        tokenizer=init.tokenizer if init else None,
+    )
+    note(f"read        {corpus.description}")
+    note(f"rows        {_tally_sentence(corpus.tally, run)}")
+    spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
+    recipe = _on_this_machine(recipe, corpus, init)
+
+    def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
+        resolved = _with_size(recipe, size, init)
+        learner = _learner(resolved, corpus, objective, spec, init)
+        rows = PackedRows(corpus.train, resolved.train.length, resolved.train.seed)
+        assert resolved.train.batch is not None
+        batches = Batches(rows, objective, spec, resolved.train.batch, resolved.train.seed, resolved.train.workers)
+        return resolved, learner, batches
+
+    size = recipe.model.size or (None if init else _fitting_size(recipe, build))
+    recipe, learner, batches = build(size)
+    plan = _cost(recipe, corpus, learner, batches)
+    if recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
+        recipe = _with_train(recipe, steps=plan.steps, epochs=None)
+    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, text_baseline(corpus))
+
+
+def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
+    """Train, or go on training, to the end of the budget; write the model and the reports.
+
+    Raises:
+        SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
+    """
+    train = ready.recipe.train
+    assert train.rate is not None
+    watch = PlateauWatch(ready.baseline.entropy)
+    outcome = fit(
+        run,
+        ready.learner,
+        ready.batches.starting,
+        adamw(ready.learner, train.rate, weight_decay=train.weight_decay),
+        Plan(
+            Schedule(steps=train.steps, seconds=train.seconds, warmup=train.warmup, final=train.final),
+            seed=train.seed,
+            accumulate=train.accumulate,
+            clip=train.clip,
+            save_seconds=train.save_seconds,
+            unit="tokens",
+            per_sample=train.length,
+        ),
+        check=_checker(ready),
+        watch=lambda report: watch.see(report.loss),
+    )
+    if outcome.interrupted:
+        note(f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. The same command resumes.")
+        raise SystemExit(130)
+    return _finish(run, ready, outcome)
+
+
+def _tally_sentence(tally: dict[str, Any], run: Run) -> str:
+    sentence = f"{tally['rows']:,} in = {tally['kept']:,} kept + {tally['quarantined_rows']:,} quarantined"
+    if tally["quarantined_rows"]:
+        first = tally["quarantined"][0]
+        sentence += f"; the first is {first['file']}:{first['line']} ({first['why']}), all are in "
+        sentence += str(run.folder / "tokens" / "quarantine.jsonl")
+    return sentence
+
+
+def _with_train(recipe: Recipe, **values: Any) -> Recipe:
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
+
+
+def _on_this_machine(recipe: Recipe, corpus: Corpus, init: Pretrained | None) -> Recipe:
+    """Device, precision, batch, budget and row length, where the recipe leaves them open."""
+    device = pick_device(recipe.train.device)
+    budget = [recipe.train.steps, recipe.train.epochs, recipe.train.seconds]
+    longest = init.backbone.longest_row if init else recipe.model.longest_row
+    return _with_train(
+        recipe,
+        device=str(device),
+        precision=recipe.train.precision or pick_precision(device),
+        batch=recipe.train.batch or _DEFAULT_BATCH,
+        seconds=DEFAULT_SECONDS if all(b is None for b in budget) else recipe.train.seconds,
+        # a corpus of a few rows still trains, on shorter ones
+        length=min(recipe.train.length, longest, max(8, len(corpus.train) // 4)),
+    )
+
+
+def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Recipe:
+    width = init.backbone.width if init else SIZES[size or "tiny"].width
+    rate = recipe.train.rate or default_rate(width, trained=init is not None)
+    model = recipe.model.model_copy(update={"size": size})
+    return _with_train(recipe.model_copy(update={"model": model}), rate=rate)
+
+
+def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, Batches]]) -> str:
+    """The size that the budget is worth; speeds are measured only where the budget is in time."""
+
+    def tokens(size: str) -> float:
+        resolved, learner, batches = build(size)
+        if recipe.train.seconds is None:
+            return _steps(resolved, batches) * batches.size * recipe.train.accumulate * resolved.train.length
+        return recipe.train.seconds * measure_speed(learner, batches) * resolved.train.length
+
+    return choose_size(tokens)
+
+
+def _steps(recipe: Recipe, batches: Batches) -> int:
+    """Steps of a budget in steps or epochs."""
+    if recipe.train.steps is not None:
+        return recipe.train.steps
+    assert recipe.train.epochs is not None
+    return max(1, round(recipe.train.epochs * len(batches.source) / (batches.size * recipe.train.accumulate)))
+
+
+def _learner(recipe: Recipe, corpus: Corpus, objective: Objective, spec: Spec, init: Pretrained | None) -> Learner:
+    torch.manual_seed(derive("weights", recipe.train.seed))
+    backbone = _new_backbone(recipe, corpus) if init is None else open_pretrained(init.folder).backbone
+    assert recipe.train.device is not None and recipe.train.precision is not None
+    return Learner({"text": backbone}, objective, spec, recipe.train.precision).to(recipe.train.device)
+
+
+def _new_backbone(recipe: Recipe, corpus: Corpus) -> TextBackbone:
+    tokenizer = corpus.tokenizer
+    assert tokenizer.start_id is not None and tokenizer.end_id is not None and recipe.model.size is not None
+    return new_backbone(
+        SIZES[recipe.model.size],
+        tokenizer.vocab_size,
+        pad_id=tokenizer.id_of("pad_token") or 0,
+        cls_id=tokenizer.start_id,
+        sep_id=tokenizer.end_id,
+        longest_row=recipe.model.longest_row,
+    )
+
+
+def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) -> CostPlan:
+    train = recipe.train
+    assert train.rate is not None
+    samples = batches.size * train.accumulate
+    speed = measure_speed(learner, batches) * train.length
+    a_step = samples * train.length
+    steps = max(1, round(train.seconds * speed / a_step)) if train.seconds else _steps(recipe, batches)
+    batch = batches.at(0)
+    return CostPlan(
+        objective=recipe.objective.name,
+        size=recipe.model.size or f"as {recipe.model.init}",
+        parameters=sum(p.numel() for p in learner.parameters()),
+        vocabulary=corpus.tokenizer.vocab_size,
+        device=str(train.device),
+        precision=str(train.precision),
+        corpus_tokens=len(corpus.train),
+        held_out_tokens=len(corpus.held_out),
+        batch=samples,
+        length=train.length,
+        rate=train.rate,
+        steps=steps,
+        tokens=steps * a_step,
+        epochs=steps * a_step / len(corpus.train),
+        flops=steps * a_step * count_flops(learner, batch, train.length),
+        memory_bytes=estimate_memory(learner, batch, train.length),
+        tokens_per_second=speed,
+        seconds=train.seconds or steps * a_step / speed,
+    )
+
+
+def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
+    """What is measured now and then: the held-out loss, and the probe, or the rank of the features without labels."""
+    data = ready.recipe.data
+    probe = RunningProbe.of(data.labels, label=data.label, seed=ready.recipe.train.seed) if data.labels else None
+    texts = _held_out_texts(ready.corpus)
+
+    def features(some: list[str]) -> np.ndarray:
+        with ready.learner.autocast():
+            return text_features(ready.learner.backbones["text"], ready.corpus.tokenizer, some)
+
+    def check(progress: Progress) -> dict[str, Any]:
+        found = {"held_out_loss": loss} if (loss := _held_out(ready).get("loss")) is not None else {}
+        if probe is not None:
+            found |= probe.score(features)
+        elif texts:
+            found["rank"] = effective_rank(features(texts))
+        return found
+
+    return check
+
+
+def _held_out(ready: Pretraining) -> dict[str, float]:
+    train = ready.recipe.train
+    batches = held_out_batches(ready.corpus, ready.objective, ready.spec, train.length, train.seed)
+    return evaluate(ready.learner, batches) if batches is not None else {}
+
+
+def _held_out_texts(corpus: Corpus) -> list[str]:
+    """Short pieces of the held-out text, for measures that need texts but no labels."""
+    count = min(_RANKED_TEXTS, len(corpus.held_out) // 32)
+    pieces = corpus.held_out.take(np.arange(count * 32).reshape(count, 32))
+    return [corpus.tokenizer.backend.decode(piece.tolist()) for piece in pieces]
+
+
+def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
+    recipe, corpus = ready.recipe, ready.corpus
+    means = _held_out(ready)
+    measures = held_out_measures(means, corpus, ready.baseline) if means else {}
+    with written_aside(run.model) as folder:
+        save_model(folder, ready.learner.backbones["text"], ready.learner.heads)
+        corpus.tokenizer.save(folder, ready.learner.backbones["text"].longest_row)
+    lines = {"unigram": ready.baseline.unigram, "chance": ready.baseline.chance}
+    title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
+    draw_curve(run.metrics, run.folder / "curve.png", lines, title)
+    trained = outcome.progress.samples * recipe.train.length
+    report = {
+        "verb": "pretrain",
+        "run": str(run.folder),
+        "objective": recipe.objective.name,
+        "size": ready.plan.size,
+        "parameters": ready.plan.parameters,
+        "vocabulary": ready.plan.vocabulary,
+        "steps": outcome.progress.step,
+        "tokens": trained,
+        "epochs": trained / len(corpus.train),
+        "seconds": outcome.progress.seconds,
+        "held_out": measures,
+        "rows": corpus.tally,
+        "notes": list(outcome.notes),
+    }
+    _write_card(run, ready, report)
+    replace_file(run.folder / "report.md", _markdown(report))
+    replace_file(run.folder / "report.json", dump(report, indent=1))
+    return report
+
+
+def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
+    facts = {
+        "objective": report["objective"],
+        "architecture": ready.learner.backbones["text"].config.model_type,
+        "size": report["size"],
+        "parameters": report["parameters"],
+        "vocabulary": report["vocabulary"],
+        "training text": ready.corpus.description,
+        "tokens trained on": report["tokens"],
+        "seconds": round(report["seconds"]),
+        "language": "Chinese" if ready.corpus.chinese else None,
+    }
+    caveats = [
+        "It knows what its training text says and how often, prejudices and errors included; nothing was filtered.",
+        "Whether it helps on a task of yours is what `selftaught verdict` measures; a low loss does not say so.",
+        "The licence of the training text applies to what may be done with the model; this card does not know it.",
+    ]
+    write_card(run, "masked-lm", facts, report["held_out"], caveats)
+
+
+def summary(report: dict[str, Any]) -> list[str]:
+    """The end of a run, for the terminal."""
+    held = report["held_out"]
+    lines = [f"trained     {report['steps']:,} steps, {report['tokens']:,} tokens, {report['epochs']:.1f} epochs"]
+    if held:
+        lines.append(
+            f"held out    loss {held['loss']:.3f} nats, {held['below_unigram']:+.3f} below the unigram line "
+            f"({held['unigram_loss']:.3f}); {held['bits_per_byte']:.3f} bits a byte of hidden text"
+        )
+    else:
+        lines.append("held out    nothing: the corpus is too small to hold text out")
+    lines += [f"note        {sentence}" for sentence in report["notes"]]
+    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]
+
+
+def _markdown(report: dict[str, Any]) -> str:
+    lines = ["# Pretraining report", "", "```", *summary(report), "```", "", "![the loss over the run](curve.png)", ""]
+    return "\n".join(lines)

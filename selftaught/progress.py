@@ -1,0 +1,96 @@
+"""The one live line of a run: loss, speed, time left, waiting for data, probe. It goes to stderr."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from selftaught.loop import Report
+
+_EVERY_SECONDS = {True: 0.2, False: 15.0}  # a terminal is rewritten in place, a log file gets a line now and then
+_SMOOTHING = 0.95
+
+
+def clock(seconds: float) -> str:
+    """``75`` as ``1:15``, ``3700`` as ``1:01:40``."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+class ProgressLine:
+    """Rewritten in place on a terminal, written now and then elsewhere.
+
+    Args:
+        unit: what the speed is counted in.
+    """
+
+    def __init__(self, unit: str) -> None:
+        self._unit = unit
+        self._live = sys.stderr.isatty()
+        self._shown = float("-inf")
+        self._text = ""
+        self._loss: float | None = None
+        self._took = self._waited = self._count = 0.0
+        self._began: tuple[float, float] | None = None
+        self._probe = ""
+
+    def __enter__(self) -> "ProgressLine":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        if self._text:
+            self._write(self._text, force=True)
+            if self._live:
+                sys.stderr.write("\n")
+
+    @property
+    def per_second(self) -> float:
+        """Smoothed speed, in units a second."""
+        return self._count / self._took if self._took else 0.0
+
+    @property
+    def waiting(self) -> float:
+        """The share of the time spent waiting for data, smoothed."""
+        return self._waited / self._took if self._took else 0.0
+
+    def step(self, report: Report, count: int, done: float) -> None:
+        """Show one step's report.
+
+        Args:
+            count: units of the step.
+            done: the share of the budget used.
+        """
+        keep = _SMOOTHING
+        self._loss = report.loss if self._loss is None else keep * self._loss + (1 - keep) * report.loss
+        self._took = keep * self._took + report.took
+        self._waited = keep * self._waited + report.waited
+        self._count = keep * self._count + count
+        if self._began is None:
+            self._began = (time.perf_counter() - report.took, done)
+        elapsed, gained = time.perf_counter() - self._began[0], done - self._began[1]
+        left = clock(elapsed * (1 - done) / gained) if gained > 0 else "?"
+        self._text = (
+            f"{min(done, 1):4.0%}  step {report.progress.step}  loss {self._loss:.3f}  "
+            f"{self.per_second:,.0f} {self._unit}/s  left {left}  data-wait {self.waiting:.0%}{self._probe}"
+        )
+        self._write(self._text)
+
+    def checked(self, found: dict[str, Any]) -> None:
+        """Keep the latest held-out measures and probe on the line."""
+        self._probe = "".join(
+            f"  {name.replace('_', ' ')} {value:.3f}" for name, value in found.items() if isinstance(value, float)
+        )
+
+    def say(self, sentence: str) -> None:
+        """Tell something on a line of its own."""
+        sys.stderr.write(("\r\033[K" if self._live else "") + sentence + "\n")
+        sys.stderr.flush()
+
+    def _write(self, text: str, force: bool = False) -> None:
+        now = time.perf_counter()
+        if not force and now - self._shown < _EVERY_SECONDS[self._live]:
+            return
+        self._shown = now
+        sys.stderr.write(f"\r\033[K{text}" if self._live else text + "\n")
+        sys.stderr.flush()

@@ -1,0 +1,195 @@
+"""The recipe: everything a training run needs, as typed data. ``recipe.yaml`` in a run repeats it."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from selftaught.errors import SelftaughtError
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Data(_Section):
+    """What is read."""
+
+    path: str = ""
+    text: str | None = None
+    """The text column; detected if not given."""
+    label: str | None = None
+    """The label column; detected if not given."""
+    labels: str | None = None
+    """Labels for the probe while pretraining."""
+
+
+class Goal(_Section):
+    """What is learned."""
+
+    name: str = "mlm"
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class Model(_Section):
+    """The network."""
+
+    size: str | None = None
+    """A preset; chosen from the budget if not given."""
+    init: str | None = None
+    """A run or checkpoint folder to begin with."""
+    vocabulary: int | None = Field(default=None, ge=300)
+    """Tokens to learn; from the corpus' size if not given."""
+    longest_row: int = Field(default=512, ge=8)
+    """The most tokens a row may ever have."""
+
+
+class Train(_Section):
+    """How it is learned. What is None is chosen and written into the run's recipe."""
+
+    steps: int | None = Field(default=None, ge=1)
+    epochs: float | None = Field(default=None, gt=0)
+    seconds: float | None = Field(default=None, gt=0)
+    batch: int | None = Field(default=None, ge=1)
+    accumulate: int = Field(default=1, ge=1)
+    length: int = Field(default=128, ge=8)
+    """Tokens a row."""
+    rate: float | None = Field(default=None, gt=0)
+    warmup: float = Field(default=0.1, ge=0, lt=1)
+    final: float = Field(default=0.0, ge=0, le=1)
+    weight_decay: float = Field(default=0.01, ge=0)
+    clip: float = Field(default=1.0, gt=0)
+    precision: Literal["fp32", "bf16"] | None = None
+    device: str | None = None
+    workers: int = Field(default=0, ge=0)
+    save_seconds: float = Field(default=30.0, ge=0)
+    """At least this long between checkpoints."""
+    seed: int = 0
+
+
+class Recipe(_Section):
+    """A run, as it was asked for and resolved."""
+
+    verb: Literal["pretrain", "finetune"] = "pretrain"
+    data: Data = Data()
+    objective: Goal = Goal()
+    model: Model = Model()
+    train: Train = Train()
+
+    def to_yaml(self) -> str:
+        """The text of ``recipe.yaml``."""
+        return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)
+
+
+def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Iterable[str] = ()) -> Recipe:
+    """A recipe from a file, then the arguments of a verb, then ``key=value`` settings; the later ones win.
+
+    Args:
+        given: by dotted key; None means not given.
+        file: a recipe file.
+        settings: such as ``train.rate=3e-4``.
+
+    Raises:
+        SelftaughtError: for a key that does not exist (with the nearest that does) or a value of the wrong kind.
+    """
+    tree = read_yaml(file) if file else {}
+    for key, value in given.items():
+        if value is not None:
+            _put(tree, key, value)
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals:
+            raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
+        _put(tree, key.strip(), _number(yaml.safe_load(value)))
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _explained(error, str(file) if file else "") from error
+
+
+_MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
+
+
+def settled(file: Path, asked: Recipe) -> Recipe | None:
+    """The recipe a run was started with, if it was; what is asked now must not contradict it.
+
+    Raises:
+        SelftaughtError: naming the first key that does.
+    """
+    if not file.exists():
+        return None
+    before = Recipe.model_validate(read_yaml(file))
+    old, now = _flat(before.model_dump()), _flat(asked.model_dump(exclude_unset=True))
+    for key, value in now.items():
+        if key == "train.epochs" and before.train.steps is not None:
+            continue  # resolved to steps when the run began
+        if key not in _MAY_CHANGE and value is not None and old.get(key) != value:
+            raise SelftaughtError(
+                f"this run was started with {key} = {old.get(key)!r}, not {value!r}",
+                where=str(file),
+                do="choose another --out, or repeat the command it was started with",
+            )
+    return before
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, Mapping) else {prefix + key: value}
+    return flat
+
+
+def read_yaml(file: Path) -> dict[str, Any]:
+    """A recipe file as nested dictionaries; plain data only, no tags."""
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise SelftaughtError(f"the recipe cannot be read: {error}", where=str(file)) from error
+    except yaml.YAMLError as error:
+        raise SelftaughtError(f"the recipe is not valid YAML: {error}", where=str(file)) from error
+    if not isinstance(tree, dict):
+        raise SelftaughtError("the recipe holds no keys", where=str(file), do="take a run's recipe.yaml as a pattern")
+    return tree
+
+
+def _put(tree: dict[str, Any], key: str, value: Any) -> None:
+    *path, last = key.split(".")
+    for part in path:
+        tree = tree.setdefault(part, {})
+        if not isinstance(tree, dict):
+            raise SelftaughtError(f"{key!r} is not a recipe key: {part!r} has no parts")
+    tree[last] = value
+
+
+def _number(value: Any) -> Any:
+    """YAML reads ``3e-4`` as text; a user means the number."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _explained(error: ValidationError, where: str) -> SelftaughtError:
+    first = error.errors()[0]
+    key = ".".join(map(str, first["loc"]))
+    if first["type"] != "extra_forbidden":
+        return SelftaughtError(f"{key}: {first['msg']}, not {first['input']!r}", where=where)
+    near = difflib.get_close_matches(key, _keys(Recipe), 1, cutoff=0.5)
+    do = f"did you mean {near[0]}?" if near else "the keys are: " + ", ".join(_keys(Recipe))
+    return SelftaughtError(f"there is no recipe key {key!r}", where=where, do=do)
+
+
+def _keys(section: type[BaseModel], prefix: str = "") -> list[str]:
+    keys = []
+    for name, field in section.model_fields.items():
+        nested = field.annotation
+        if isinstance(nested, type) and issubclass(nested, BaseModel):
+            keys += _keys(nested, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys

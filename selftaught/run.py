@@ -1,0 +1,264 @@
+"""The run folder: what was asked, the model, and checkpoints that survive a kill at any moment.
+
+    RUN/recipe.yaml                                what was asked, resolved
+    RUN/model/                                     a transformers folder
+    RUN/heads.safetensors                          the objective's parts that transformers does not know
+    RUN/checkpoints/step-000000500/…               weights, optimizer moments, progress, MANIFEST.json
+    RUN/metrics.jsonl, report.json, report.md, curve.png, README.md
+    RUN/.lock                                      one writer at a time
+
+A checkpoint is written aside, made durable, and renamed into place; it exists whole or not at all. Its manifest
+holds the SHA-256 of every file, so that a damaged one is noticed, named, and passed over for the one before.
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from selftaught.data.store import sha256_of
+from selftaught.errors import SelftaughtError
+from selftaught.loop import Learner, Progress
+
+KEPT_CHECKPOINTS = 2
+MANIFEST = "MANIFEST.json"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run folder.
+
+    Args:
+        folder: its path; made by :meth:`locked`.
+    """
+
+    folder: Path
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
+
+    @property
+    def metrics(self) -> Path:
+        return self.folder / "metrics.jsonl"
+
+    @property
+    def recipe(self) -> Path:
+        return self.folder / "recipe.yaml"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder against a second writer; the lock goes with the process, however it ends."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle = (self.folder / ".lock").open("a+")
+        except OSError as error:
+            raise SelftaughtError(
+                f"the run folder cannot be written: {error.strerror}", where=str(self.folder), do="choose another --out"
+            ) from error
+        with handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                handle.seek(0)
+                raise SelftaughtError(
+                    f"another process ({handle.read().strip() or 'unknown'}) is writing this run",
+                    where=str(self.folder),
+                    do="wait until it ends, or choose another --out",
+                ) from None
+            handle.truncate(0)
+            handle.write(f"pid {os.getpid()}")
+            handle.flush()
+            yield
+
+    def save_checkpoint(self, learner: Learner, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]) -> Path:
+        """Write everything that going on needs; keep the latest two.
+
+        Args:
+            extra: JSON-ready facts to find again in :class:`Checkpoint`.
+        """
+        place = self.checkpoints / f"step-{progress.step:09d}"
+        moments, scalars = _optimizer_state(optimizer)
+        state = {"progress": asdict(progress), "optimizer": scalars, "extra": extra}
+        with written_aside(place) as aside:
+            save_file(learner_tensors(learner), aside / "learner.safetensors")
+            save_file(moments, aside / "optimizer.safetensors")
+            (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
+            _write_manifest(aside)
+        for old in self._steps()[:-KEPT_CHECKPOINTS]:
+            shutil.rmtree(old)
+        return place
+
+    def load_checkpoint(self, learner: Learner, optimizer: torch.optim.Optimizer) -> "Checkpoint | None":
+        """Restore the newest checkpoint that is whole; None if there is none at all.
+
+        The damaged ones that were passed over are named in the result.
+
+        Raises:
+            SelftaughtError: if there are checkpoints and every one is damaged.
+        """
+        damaged: list[str] = []
+        for place in reversed(self._steps()):
+            problem = _problem(place)
+            if problem is not None:
+                damaged.append(problem)
+                continue
+            state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+            restore_learner(learner, load_file(place / "learner.safetensors"))
+            _restore_optimizer(optimizer, load_file(place / "optimizer.safetensors"), state["optimizer"])
+            return Checkpoint(Progress(**state["progress"]), state["extra"], tuple(damaged))
+        if damaged:
+            raise SelftaughtError(
+                "every checkpoint of this run is damaged: " + "; ".join(damaged),
+                where=str(self.checkpoints),
+                do="restore the files, or start again with another --out",
+            )
+        return None
+
+    def _steps(self) -> list[Path]:
+        return sorted(p for p in self.checkpoints.glob("step-*") if p.is_dir() and not p.name.endswith(".partial"))
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a checkpoint stands.
+
+    Args:
+        progress: of the loop.
+        extra: what :meth:`Run.save_checkpoint` was given.
+        damaged: newer checkpoints that were passed over, with the file that is damaged.
+    """
+
+    progress: Progress
+    extra: dict[str, Any]
+    damaged: tuple[str, ...]
+
+
+@contextmanager
+def written_aside(place: Path) -> Iterator[Path]:
+    """A folder to write into that becomes ``place`` only when everything in it is durable.
+
+    Raises:
+        SelftaughtError: if the disk is full or cannot be written; ``place`` is then as it was.
+    """
+    aside = place.with_name(place.name + ".partial")
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+        yield aside
+        for file in aside.rglob("*"):
+            _fsync(file)
+        _fsync(aside)
+        if place.exists():  # a rename cannot replace a folder that holds files
+            old = place.with_name(place.name + ".old.partial")
+            shutil.rmtree(old, ignore_errors=True)
+            place.rename(old)
+            aside.rename(place)
+            shutil.rmtree(old)
+        else:
+            aside.rename(place)
+        _fsync(place.parent)
+    except (OSError, SafetensorError) as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        raise SelftaughtError(
+            f"this could not be saved: {error}",
+            where=str(place),
+            do="make room or choose another disk; earlier checkpoints are untouched and the same command resumes",
+        ) from error
+
+
+def replace_file(file: Path, text: str) -> None:
+    """Write a file so that it is the old one or the new one at every moment."""
+    aside = file.with_name(file.name + ".partial")
+    aside.write_text(text, encoding="utf-8")
+    _fsync(aside)
+    aside.replace(file)
+
+
+def learner_tensors(learner: nn.Module) -> dict[str, Tensor]:
+    """Parameters and buffers by name; a tied weight once, under its first name."""
+    tensors: dict[str, Tensor] = {}
+    seen: set[int] = set()
+    for name, tensor in learner.state_dict(keep_vars=True).items():
+        if id(tensor) not in seen:
+            seen.add(id(tensor))
+            tensors[name] = tensor.detach().contiguous()
+    return tensors
+
+
+@torch.no_grad()
+def restore_learner(learner: nn.Module, tensors: dict[str, Tensor]) -> None:
+    """Copy tensors into the learner in place, so that ties and the optimizer's references hold."""
+    own = learner_tensors(learner)
+    if own.keys() != tensors.keys():
+        odd = sorted(own.keys() ^ tensors.keys())
+        raise SelftaughtError(
+            f"the checkpoint is of another model: {len(odd)} weights do not match, such as {odd[0]}",
+            do="repeat the command the run was started with, or choose another --out",
+        )
+    live = learner.state_dict(keep_vars=True)
+    for name, tensor in tensors.items():
+        live[name].detach().copy_(tensor)
+
+
+def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The optimizer's state as flat tensors ``index.name`` and what is not a tensor."""
+    state = optimizer.state_dict()
+    tensors, scalars = {}, {}
+    for index, moments in state["state"].items():
+        for name, value in moments.items():
+            target: dict[str, Any] = tensors if isinstance(value, Tensor) else scalars
+            target[f"{index}.{name}"] = value.contiguous() if isinstance(value, Tensor) else value
+    return tensors, scalars
+
+
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+    state = optimizer.state_dict()
+    for key, value in {**tensors, **scalars}.items():
+        index, _, name = key.partition(".")
+        state["state"].setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict(state)
+
+
+def _write_manifest(folder: Path) -> None:
+    hashes = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
+    (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
+
+
+def _problem(place: Path) -> str | None:
+    """What is wrong with a checkpoint, naming the file; None if it is whole."""
+    try:
+        hashes = json.loads((place / MANIFEST).read_text(encoding="utf-8"))
+        files = {file.name for file in place.iterdir()} - {MANIFEST}
+    except (OSError, ValueError):
+        return f"{place / MANIFEST} is missing or unreadable"
+    if not isinstance(hashes, dict) or not {"learner.safetensors", "optimizer.safetensors", "state.json"} <= hashes.keys():
+        return f"{place / MANIFEST} does not list the checkpoint's files"
+    for name, expected in hashes.items():
+        if name not in files:
+            return f"{place / name} is missing"
+        if sha256_of(place / name) != expected:
+            return f"{place / name} does not match its SHA-256"
+    return None
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

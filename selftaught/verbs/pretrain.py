@@ -1,0 +1,98 @@
+"""``selftaught pretrain``: a model from data that nobody has labelled."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from selftaught.console import note, tell
+from selftaught.fit import finished
+from selftaught.pretraining import check_recipe, prepare_pretraining, run_pretraining, summary
+from selftaught.recipe import compose, settled
+from selftaught.run import Run, replace_file
+from selftaught.schedule import parse_duration
+
+
+def pretrain(
+    data: str,
+    *,
+    objective: str | None = None,
+    out: Path | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    for_: Annotated[str | None, Parameter(name="--for")] = None,
+    size: str | None = None,
+    init: Path | None = None,
+    text: str | None = None,
+    labels: str | None = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    recipe: Path | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    dry_run: bool = False,
+    json: bool = False,
+) -> dict[str, Any]:
+    """Turn unlabelled text into a pretrained model.
+
+    The same command again resumes an interrupted run; a finished one is left as it is.
+
+    Args:
+        data: A folder, a file, builtin:NAME or hf:NAME.
+        objective: What to learn; "selftaught objectives" lists them. mlm if not given.
+        out: The run folder; runs/DATA-OBJECTIVE if not given.
+        steps: Train for so many steps.
+        epochs: Train for so many passes over the data.
+        for_: Train for so long, such as 90s, 10m or 1h30m; 10m if no budget is given.
+        size: tiny, small, medium or base; chosen from the budget if not given.
+        init: A run or checkpoint folder to go on from.
+        text: The column that holds the text.
+        labels: Labelled data for a probe while training; never trained on.
+        batch: Samples a step.
+        seed: Of everything that is random.
+        device: cpu, cuda, …; the GPU if there is one.
+        recipe: A recipe file to begin with.
+        set_: Any other recipe key, as key=value.
+        dry_run: Print the plan and stop; the tokenised corpus stays for the run itself.
+        json: Print one JSON object.
+    """
+    given = {
+        "verb": "pretrain",
+        "data.path": data,
+        "data.text": text,
+        "data.labels": labels,
+        "objective.name": objective,
+        "model.size": size,
+        "model.init": str(init) if init else None,
+        "train.steps": steps,
+        "train.epochs": epochs,
+        "train.seconds": parse_duration(for_) if for_ else None,
+        "train.batch": batch,
+        "train.seed": seed,
+        "train.device": device,
+    }
+    asked = compose(given, file=recipe, settings=set_ or ())
+    check_recipe(asked)
+    run = Run(out or Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
+    with run.locked():
+        before = settled(run.recipe, asked)
+        if before is not None and (done := finished(run)) is not None:
+            note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
+            return tell(done, summary(done), json=json)
+        ready = prepare_pretraining(run, before or asked)
+        for line in ready.plan.lines():
+            note(line)
+        note(f"recipe      {run.recipe}")
+        note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
+        note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
+        if dry_run:
+            return tell(ready.plan.to_json(), ["dry run: nothing was trained"], json=json)
+        replace_file(run.recipe, ready.recipe.to_yaml())
+        report = run_pretraining(run, ready)
+    return tell(report, summary(report), json=json)
+
+
+def _label(data: str) -> str:
+    """A folder name for the data: its last part."""
+    return Path(data.partition(":")[2] or data).name.split(".")[0] or "data"
