@@ -75,11 +75,11 @@ def _split(lines: Iterable[Line], delimiter: str, quoted: bool) -> Iterator[Fiel
 
 def _split_plain(lines: Iterable[Line], delimiter: str) -> Iterator[Fields]:
     for number, text, why in lines:
-        text = text.rstrip("\n")
+        fields = text.rstrip("\n").split(delimiter)
         if why:
             yield Fields(number, [], why)
-        elif text.strip():
-            yield Fields(number, text.split(delimiter))
+        elif not _is_blank(fields):
+            yield Fields(number, fields)
 
 
 def _split_quoted(lines: Iterable[Line], delimiter: str) -> Iterator[Fields]:
@@ -100,8 +100,12 @@ def _split_quoted(lines: Iterable[Line], delimiter: str) -> Iterator[Fields]:
             yield Fields(start, [], why)
         else:
             window.taken.clear()
-            if any(fields):
+            if not _is_blank(fields):
                 yield Fields(start, fields)
+
+
+def _is_blank(fields: list[str]) -> bool:
+    return len(fields) <= 1 and not "".join(fields).strip()
 
 
 class _Window:

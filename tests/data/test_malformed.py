@@ -276,6 +276,11 @@ reading(
 reading(
     "quotes that mean nothing", file("a.tsv", '1\t"one is odd\n2\ttwo\n3\t5" wide\n4\t"x" and "y"\n'), Kept(4)
 )
+reading(
+    "rows of nothing but delimiters",
+    file("a.csv", "id,text\n1,one\n,\n\n2,two\n"),
+    Kept(2, ((3, "'text' is empty"),)),
+)
 reading("a header only", file("a.csv", b"id,text\n"), "there is no text")
 reading("an empty CSV", file("a.csv", b""), "there is no text")
 reading("the same header twice", file("a.csv", "text,text\nan early one,b\nc and more,d\n"), Kept(2))
