@@ -1,0 +1,28 @@
+# Two commands do all the set-up on a machine with Python 3.11 or newer, make and pip:
+#   make demo   pretrain on the documentation strings that Python carries, then ask whether it helped
+#   make test   lint, types and tests, as CI runs them
+
+PYTHON ?= python3
+BIN := .venv/bin
+DEMO := runs/demo
+
+.PHONY: demo test
+
+demo: .venv/installed
+	$(BIN)/selftaught pretrain builtin:docs --for 150s --out $(DEMO)
+	$(BIN)/selftaught verdict $(DEMO) builtin:docs
+
+test: .venv/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pytest --durations=5
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+.venv/installed-dev: .venv/installed
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
