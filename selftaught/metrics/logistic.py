@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-GRID = tuple(10.0 ** np.arange(-1, 5))
+GRID = (0.1, 1.0, 10.0, 100.0, 1000.0)
 DEFAULT_C = 10.0  # where most rows are the only one of their class, and cannot be held out
 FOLDS = 4
 SELECTION_ROWS = 1500  # C multiplies a sum over rows: the C that is best for a sample is good for all
@@ -36,7 +36,7 @@ def fit_logistic(features: Any, codes: np.ndarray, seed: int) -> tuple[np.ndarra
     with threadpool_limits(1, "blas"):
         strength = _choose_strength(features, codes, seed)
         axes = _principal_axes(features)
-        solution = _minimise(axes, codes, strength, axes.zeros(codes.max() + 1), precision=1e-6)
+        solution = _minimise(axes, codes, strength, axes.zeros(codes.max() + 1), precision=1e-5)
         return axes.back(solution[:-1]), solution[-1].astype(np.float32)
 
 
@@ -77,27 +77,23 @@ def _principal_axes(features: Any) -> _Axes:
 
 
 def _choose_strength(features: Any, codes: np.ndarray, seed: int) -> float:
-    """The C of least held-out cross-entropy; the search climbs GRID and stops where that rises."""
+    """The C with which most held-out rows are right, every class counting the same.
+
+    Where several do equally well, as they do with few labels, the one of least cross-entropy. (Cross-entropy
+    alone asks for sure answers more than for right ones: it cost TF-IDF up to four points of accuracy.)
+    """
     fold = assign_folds(codes, seed)
-    folds = range(fold.max() + 1)
     if np.mean(fold[fold > -2] >= 0) < 0.5:
         return DEFAULT_C
-    sample = fold > -2
-    axes, fold = _principal_axes(features[sample]), fold[sample]
-    codes = codes[sample]
-    solutions = [axes.zeros(codes.max() + 1) for _ in folds]
-    losses: list[float] = []
-    for strength in GRID:
-        losses.append(0.0)
-        for held_out in folds:
-            train, test = fold != held_out, fold == held_out
-            solutions[held_out] = _minimise(
-                axes.take(train), codes[train], strength, solutions[held_out], precision=1e-4
-            )
-            losses[-1] += _cross_entropy(axes.rows[test], codes[test], solutions[held_out])
-        if len(losses) > 1 and losses[-1] > losses[-2]:
-            break
-    return GRID[int(np.argmin(losses))]
+    axes, codes, fold = _principal_axes(features[fold > -2]), codes[fold > -2], fold[fold > -2]
+    quality = np.zeros((len(GRID), 2))  # held-out rows that are right, and their log-likelihood
+    for held_out in range(fold.max() + 1):
+        train, test = fold != held_out, fold == held_out
+        seen, solution = axes.take(train), axes.zeros(codes.max() + 1)
+        for index, strength in enumerate(GRID):  # each C starts where the one before it came to rest
+            solution = _minimise(seen, codes[train], strength, solution, precision=1e-4)
+            quality[index] += _quality(axes.rows[test], codes[test], solution, row_weights(codes)[test])
+    return max(zip(quality.round(6).tolist(), GRID, strict=True))[1]
 
 
 def assign_folds(codes: np.ndarray, seed: int) -> np.ndarray:
@@ -158,14 +154,14 @@ def _minimise(
         (start * scale).ravel(),
         jac=True,
         method="L-BFGS-B",
-        options={"maxiter": 100, "ftol": precision, "gtol": 1e-7, "maxls": 10},
+        options={"maxiter": 60, "ftol": precision, "gtol": 1e-10, "maxcor": 3, "maxls": 10},
     )
     return found.x.reshape(start.shape) / scale
 
 
-def _cross_entropy(rows: Any, codes: np.ndarray, solution: np.ndarray) -> float:
+def _quality(rows: Any, codes: np.ndarray, solution: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
     narrow = solution.astype(np.float32)
     logits = rows @ narrow[:-1] + narrow[-1]
     logits -= logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(codes)), codes]
-    return float(row_weights(codes) @ losses)
+    likelihood = logits[np.arange(len(codes)), codes] - np.log(np.exp(logits).sum(axis=1))
+    return float(weights @ (logits.argmax(axis=1) == codes)), float(weights @ likelihood)
