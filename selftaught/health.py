@@ -14,7 +14,7 @@ class Diverged(SelftaughtError):
         super().__init__(
             f"the {quantity} became {value} at step {step}; training stopped before the weights were changed",
             where=f"the batch of samples {first_sample} to {first_sample + samples - 1} of the run",
-            do="the last checkpoint is good: resume it with a lower --set train.rate, or look at this batch's data",
+            do="the last checkpoint is good: resume it with a lower --set train.rate, or look at this data",
         )
         self.step = step
 
@@ -51,10 +51,11 @@ class PlateauWatch:
             return None
         self._told = True
         return (
-            f"plateau: for {self.patience} steps the loss has stayed at {self._mean():.2f}, the unigram entropy "
-            f"({self.entropy:.2f} nats): the model knows which tokens are common and uses no context yet. Likely "
-            "causes: a learning rate too low or too high for this size, many duplicated lines (selftaught check counts "
-            "them), a tokenizer that does not fit the text, or simply too few steps; a smaller --size leaves it sooner."
+            f"plateau: for {self.patience} steps the loss has stayed at {self._mean():.2f}, the unigram "
+            f"entropy ({self.entropy:.2f} nats): the model knows which tokens are common and uses no context "
+            "yet. Likely causes: a learning rate too low or too high for this size, many duplicated lines "
+            "(selftaught check counts them), a tokenizer that does not fit the text, or simply too few steps; "
+            "a smaller --size leaves it sooner."
         )
 
     def _mean(self) -> float:

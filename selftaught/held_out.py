@@ -24,8 +24,8 @@ class TextBaseline:
 
     Args:
         chance: ln V, every token equally likely.
-        unigram: held-out tokens under the training tokens' frequencies; with the entropy of the held-out tokens
-            themselves where that is lower, it is what a model without context can reach.
+        unigram: held-out tokens under the training tokens' frequencies; with the entropy of the held-out
+            tokens themselves where that is lower, it is what a model without context can reach.
         entropy: the entropy of the training tokens' frequencies.
     """
 
@@ -48,7 +48,9 @@ def text_baseline(corpus: Corpus) -> TextBaseline:
     )
 
 
-def held_out_batches(corpus: Corpus, objective: Objective, spec: Spec, length: int, seed: int) -> Iterator[Batch] | None:
+def held_out_batches(
+    corpus: Corpus, objective: Objective, spec: Spec, length: int, seed: int
+) -> Iterator[Batch] | None:
     """The same batches each time, with the same questions; None if there is too little held-out text."""
     length = min(length, len(corpus.held_out))
     if length < _LEAST_LENGTH:

@@ -1,4 +1,4 @@
-"""Finding objectives and tasks by name. There is no registry: a name is a file, and listing walks the folder."""
+"""Objectives and tasks by name. There is no registry: a name is a file, and listing walks the folder."""
 
 import dataclasses
 import difflib
@@ -48,7 +48,9 @@ def make(spec: str, package: str, options: Mapping[str, Any]) -> Objective:
         return _instance(find(spec, package), spec, options)
     unknown = set(options) - set(parts)
     if unknown:
-        raise SelftaughtError(f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts))
+        raise SelftaughtError(
+            f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts)
+        )
     return Sum(tuple(_instance(find(part, package), part, options.get(part, {})) for part in parts))
 
 
@@ -71,10 +73,13 @@ def _users_own(name: str) -> type[Objective]:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise SelftaughtError(
-            f"{name!r} cannot be imported: {error}", do="write it as package.module:Class, importable from here"
+            f"{name!r} cannot be imported: {error}",
+            do="write it as package.module:Class, importable from here",
         ) from error
     if not (inspect.isclass(found) and issubclass(found, Objective)):
-        raise SelftaughtError(f"{name!r} is not an Objective", do="derive it from selftaught.objective.Objective")
+        raise SelftaughtError(
+            f"{name!r} is not an Objective", do="derive it from selftaught.objective.Objective"
+        )
     return found
 
 

@@ -1,4 +1,4 @@
-"""The one training loop, for pretraining, fine-tuning and distillation alike. It knows the contract and no objective."""
+"""The one loop, for pretraining, fine-tuning and distillation alike. It knows the contract, no objective."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,10 +22,13 @@ class Learner(nn.Module):
         backbones: encoders by modality.
         objective: what to learn.
         spec: what is known of the data.
-        precision: ``"bf16"`` runs matrix products in bfloat16 (weights and losses stay float32), ``"fp32"`` does not.
+        precision: ``"bf16"`` runs matrix products in bfloat16 (weights and losses stay float32), ``"fp32"``
+            does not.
     """
 
-    def __init__(self, backbones: Mapping[str, nn.Module], objective: Objective, spec: Spec, precision: str = "fp32") -> None:
+    def __init__(
+        self, backbones: Mapping[str, nn.Module], objective: Objective, spec: Spec, precision: str = "fp32"
+    ) -> None:
         super().__init__()
         self.backbones = nn.ModuleDict(dict(backbones))
         self.heads = objective.heads(self.backbones, spec)
@@ -104,8 +107,8 @@ def train(
 
     Args:
         batches: gives the batches from a sample number on.
-        accumulate: batches a step. Their summed losses are divided by the count of targets of all of them, so that
-            the gradient is that of one large batch, however unevenly the targets fall.
+        accumulate: batches a step. Their summed losses are divided by the count of targets of all of them, so
+            that the gradient is that of one large batch, however unevenly the targets fall.
         clip: the largest norm of the gradient.
         start: where to go on from.
 
@@ -115,8 +118,8 @@ def train(
     """
     if learner.objective.couples_batch and accumulate > 1:
         raise ValueError(
-            f"{learner.objective.name} compares the samples of a batch with each other: it cannot be accumulated "
-            "from smaller ones. Give it one batch of the full size."
+            f"{learner.objective.name} compares the samples of a batch with each other: it cannot be "
+            "accumulated from smaller ones. Give it one batch of the full size."
         )
     peaks = [group["lr"] for group in optimizer.param_groups]
     coming = batches(start.samples)
@@ -129,7 +132,7 @@ def train(
         step, rate = progress.step + 1, schedule.rate(progress.step, progress.seconds)
         for group, peak in zip(optimizer.param_groups, peaks, strict=True):
             group["lr"] = peak * rate
-        torch.manual_seed(derive("step", seed, step))  # dropout, where there is any, is a function of the step
+        torch.manual_seed(derive("step", seed, step))  # so that dropout is a function of the step
         means = _gradient(learner, parts)
         samples = sum(part["size"] for part in parts)
         loss = float(learner.objective.total(means))
@@ -173,7 +176,9 @@ def to_device(value: Any, device: torch.device) -> Any:
     """A batch with its tensors on ``device``."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
-    return {name: to_device(part, device) for name, part in value.items()} if isinstance(value, dict) else value
+    return (
+        {name: to_device(part, device) for name, part in value.items()} if isinstance(value, dict) else value
+    )
 
 
 def detach(value: Any) -> Any:
@@ -192,7 +197,11 @@ def flatten(means: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Nested means as plain numbers with dotted names."""
     flat: dict[str, float] = {}
     for name, value in means.items():
-        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: float(value)}
+        flat |= (
+            flatten(value, f"{prefix}{name}.")
+            if isinstance(value, Mapping)
+            else {prefix + name: float(value)}
+        )
     return flat
 
 

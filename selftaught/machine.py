@@ -24,7 +24,8 @@ def pick_device(asked: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
         raise SelftaughtError(
-            f"there is no device {asked!r} here: {str(error).splitlines()[0]}", do="leave --device out, or use cpu"
+            f"there is no device {asked!r} here: {str(error).splitlines()[0]}",
+            do="leave --device out, or use cpu",
         ) from error
     return device
 

@@ -1,8 +1,8 @@
-"""The contract: an objective poses a question about a sample, makes the parts that answer it, and scores the answer.
+"""The contract: an objective poses a question, makes the parts that answer it, and scores the answer.
 
-Everything that learns in this library is an :class:`Objective`. A :class:`Task` is one whose hidden thing is a
-label, so that it can also predict. :class:`Sum` asks several questions at once and is an objective itself, which
-is why neither the loop nor the command line knows about fusion.
+Everything that learns in this library is an :class:`Objective`. A :class:`Task` is one whose hidden thing is
+a label, so that it can also predict. :class:`Sum` asks several questions at once and is an objective itself,
+which is why neither the loop nor the command line knows about fusion.
 """
 
 from abc import ABC, abstractmethod
@@ -65,8 +65,8 @@ class Objective(ABC):
     """True if a target depends on the whole batch (contrastive losses): the loop then refuses to split it."""
 
     stream: ClassVar[str] = "text"
-    """Which pass over which backbone answers. The members of a :class:`Sum` with one stream pose their questions on
-    the same input, one after the other, and share the pass. The part before a dot names the backbone."""
+    """Which pass over which backbone answers. Members of a :class:`Sum` with one stream pose their questions
+    on the same input, one after the other, and share the pass. The part before a dot names the backbone."""
 
     @property
     def name(self) -> str:
@@ -75,7 +75,7 @@ class Objective(ABC):
 
     @abstractmethod
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
-        """Pose the question: ``samples`` with something hidden, the hidden thing under a new name, and ``"n"``."""
+        """Pose the question: ``samples`` with something hidden, that under a new name, and ``"n"``."""
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         """The learnable parts that exist only for this objective; none by default."""
@@ -93,7 +93,7 @@ class Objective(ABC):
         """The scalar to differentiate, from the means (sums divided by the global count)."""
         return means["loss"]
 
-    def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:
+    def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:  # noqa: B027 most need nothing here
         """Called after each optimizer step: moving-average teachers, queues. Nothing by default."""
 
 
@@ -106,16 +106,16 @@ class Task(Objective):
 
     @abstractmethod
     def measure(self, truth: list[str], answers: list[dict[str, Any]]) -> dict[str, float]:
-        """The task's own held-out measures, by name; the first is the one early stopping watches (higher is better)."""
+        """Held-out measures by name; early stopping watches the first, of which more is better."""
 
 
 @dataclass(frozen=True)
 class Sum(Objective):
     """Several questions at once: the weighted sum of the members' mean losses.
 
-    Members of one stream pose their questions on one input (the second sees what the first left) and share one
-    pass over the backbone, as BERT does for masking and next sentences (Devlin et al. 2019, section 3.1). Each
-    member's loss is divided by its own global count, so adding a member does not rescale the others.
+    Members of one stream pose their questions on one input (the second sees what the first left) and share
+    one pass over the backbone, as BERT does for masking and next sentences (Devlin et al. 2019, section 3.1).
+    Each member's loss is divided by its own global count, so adding a member does not rescale the others.
     """
 
     members: tuple[Objective, ...]

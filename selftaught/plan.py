@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.presets import SIZES
 from selftaught.data.loader import Batches
 from selftaught.loop import Learner, train
@@ -42,7 +43,7 @@ def choose_size(tokens_in_budget: Callable[[str], float]) -> str:
 
 
 def default_rate(width: int, trained: bool) -> float:
-    """The peak learning rate for a network of this width: falls with the width; lower for a trained network."""
+    """The peak learning rate for a network of this width: falls with the width; lower for a trained one."""
     rate = 4e-3 * min(1.0, 128 / width)
     return rate / 10 if trained else rate
 
@@ -83,7 +84,8 @@ class CostPlan:
         """For the terminal."""
         return [
             f"objective   {self.objective}",
-            f"model       {self.size}, {self.parameters / 1e6:.2f} M parameters, vocabulary {self.vocabulary:,}",
+            f"model       {self.size}, {self.parameters / 1e6:.2f} M parameters, "
+            f"vocabulary {self.vocabulary:,}",
             f"data        {self.corpus_tokens:,} tokens to train on, {self.held_out_tokens:,} held out",
             f"training    about {self.steps:,} steps of {self.batch} x {self.length} tokens "
             f"({self.tokens:,} tokens, {self.epochs:.1f} epochs), peak rate {self.rate:g}",
@@ -96,10 +98,10 @@ class CostPlan:
 def count_flops(learner: Learner, batch: Batch, length: int) -> float:
     """Floating point operations for one token of input, forward and backward.
 
-    Six a weight (Kaplan et al. 2020, section 2.1): the encoder's weights for every token, the heads' for the share
-    of tokens that are asked about, and the attention scores over the row.
+    Six a weight (Kaplan et al. 2020, section 2.1): the encoder's weights for every token, the heads' for the
+    share of tokens that are asked about, and the attention scores over the row.
     """
-    backbone = learner.backbones["text"]
+    backbone = text_backbone(learner.backbones)
     encoder = sum(p.numel() for p in backbone.parameters()) - backbone.embeddings().weight.numel()
     heads = sum(p.numel() for p in learner.heads.parameters())
     asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
@@ -108,11 +110,13 @@ def count_flops(learner: Learner, batch: Batch, length: int) -> float:
 
 
 def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
-    """Bytes of weights, gradients and two moments (float32), plus the activations kept for the backward pass."""
-    backbone = learner.backbones["text"]
+    """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
+    backbone = text_backbone(learner.backbones)
     state = 16 * sum(p.numel() for p in learner.parameters())
     asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
     widths = 10 * backbone.width + 4 * backbone.config.intermediate_size
-    activations = batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
+    activations = (
+        batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
+    )
     logits = 3 * asked * backbone.config.vocab_size  # logits, their softmax and their gradient
     return state + 4 * (activations + logits)

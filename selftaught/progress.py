@@ -7,7 +7,7 @@ from typing import Any
 
 from selftaught.loop import Report
 
-_EVERY_SECONDS = {True: 0.2, False: 15.0}  # a terminal is rewritten in place, a log file gets a line now and then
+_EVERY_SECONDS = {True: 0.2, False: 15.0}  # rewritten in place on a terminal; now and then in a log file
 _SMOOTHING = 0.95
 
 
@@ -38,7 +38,9 @@ class ProgressLine:
     def __enter__(self) -> "ProgressLine":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._text:
             self._write(self._text, force=True)
             if self._live:
@@ -79,7 +81,9 @@ class ProgressLine:
     def checked(self, found: dict[str, Any]) -> None:
         """Keep the latest held-out measures and probe on the line."""
         self._probe = "".join(
-            f"  {name.replace('_', ' ')} {value:.3f}" for name, value in found.items() if isinstance(value, float)
+            f"  {name.replace('_', ' ')} {value:.3f}"
+            for name, value in found.items()
+            if isinstance(value, float)
         )
 
     def say(self, sentence: str) -> None:

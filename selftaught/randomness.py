@@ -1,7 +1,7 @@
 """Random numbers that are computed, not stored: a sample's draw is a function of (seed, epoch, index).
 
-A mask or a crop therefore does not depend on the batch a sample fell into, on how many workers prepared it, or on
-whether the run was interrupted; nothing has to be saved to repeat it.
+A mask or a crop therefore does not depend on the batch a sample fell into, on how many workers prepared it,
+or on whether the run was interrupted; nothing has to be saved to repeat it.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ def _shift(x: Tensor, bits: int) -> Tensor:
 
 
 def _mix(x: Tensor) -> Tensor:
-    """The finaliser of SplitMix64 (Steele, Lea, Flood 2014, Figure 11): every input bit reaches every output bit."""
+    """SplitMix64's finaliser (Steele, Lea, Flood 2014, Figure 11): each input bit reaches each output bit."""
     x = (x ^ _shift(x, 30)) * _MIX_1
     x = (x ^ _shift(x, 27)) * _MIX_2
     return x ^ _shift(x, 31)

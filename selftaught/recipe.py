@@ -93,7 +93,8 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         settings: such as ``train.rate=3e-4``.
 
     Raises:
-        SelftaughtError: for a key that does not exist (with the nearest that does) or a value of the wrong kind.
+        SelftaughtError: for a key that does not exist (with the nearest that does) or a value of the wrong
+            kind.
     """
     tree = read_yaml(file) if file else {}
     for key, value in given.items():
@@ -102,7 +103,9 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
+            raise SelftaughtError(
+                f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4"
+            )
         _put(tree, key.strip(), _number(yaml.safe_load(value)))
     try:
         return Recipe.model_validate(tree)
@@ -151,7 +154,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise SelftaughtError(f"the recipe is not valid YAML: {error}", where=str(file)) from error
     if not isinstance(tree, dict):
-        raise SelftaughtError("the recipe holds no keys", where=str(file), do="take a run's recipe.yaml as a pattern")
+        raise SelftaughtError(
+            "the recipe holds no keys", where=str(file), do="take a run's recipe.yaml as a pattern"
+        )
     return tree
 
 

@@ -25,9 +25,9 @@ def parse_duration(text: str) -> float:
 class Schedule:
     """The budget of a run, in steps or in seconds, and the learning rate's course over it.
 
-    The rate rises linearly over the first ``warmup`` share of the budget and falls linearly to ``final`` of its
-    peak. Under a budget of seconds the same course is followed in time (Geiping & Goldstein 2023, section 4.2), so
-    that the run ends on time with its rate fully decayed, however fast the machine is.
+    The rate rises linearly over the first ``warmup`` share of the budget and falls linearly to ``final`` of
+    its peak. Under a budget of seconds the same course is followed in time (Geiping & Goldstein 2023, section
+    4.2), so that the run ends on time with its rate fully decayed, however fast the machine is.
 
     Args:
         steps: the last step, or None.

@@ -1,8 +1,8 @@
 """Hugging Face's models as backbones: the only file that knows transformers and its models' insides.
 
-A backbone is the encoder alone; the parts above it (a masked-LM head, a classifier, BERT's pooler) are heads, so
-that several objectives can share one pass. :func:`save_model` puts both together again as the transformers class
-that users know, and the parity tests hold the two to the same numbers.
+A backbone is the encoder alone; the parts above it (a masked-LM head, a classifier, BERT's pooler) are heads,
+so that several objectives can share one pass. :func:`save_model` puts both together again as the transformers
+class that users know, and the parity tests hold the two to the same numbers.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,9 @@ _MASKED_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
     "xlm-roberta": lambda h: h.lm_head,
     "albert": lambda h: h.predictions,
     "electra": lambda h: lambda x: h.generator_lm_head(h.generator_predictions(x)),
-    "distilbert": lambda h: lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x)))),
+    "distilbert": lambda h: (
+        lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x))))
+    ),
 }
 
 
@@ -40,7 +42,7 @@ def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     return (hidden * weights).sum(1) / weights.sum(1)
 
 
-# How each architecture's head turns hidden states [B, T, D] and a padding mask [B, T] into class logits [B, K].
+# How each architecture's head turns hidden states [B, T, D] and a padding mask [B, T] into logits [B, K].
 _CLASSIFIER: dict[str, Callable[[Any], Callable[[Tensor, Tensor], Tensor]]] = {
     "bert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler(x))),
     "modernbert": lambda h: lambda x, mask: h.classifier(h.drop(h.head(_mean(x, mask)))),
@@ -60,12 +62,12 @@ class TextBackbone(nn.Module):
         origin: the folder its weights came from, where heads look for theirs; None if untrained.
     """
 
-    def __init__(self, encoder: nn.Module, origin: Path | None = None) -> None:
+    def __init__(self, encoder: Any, origin: Path | None = None) -> None:
         super().__init__()
         for part in _POOLER_PARTS:  # a pooler is a head; left here it would get no gradient
             if part in dict(encoder.named_children()):
                 setattr(encoder, part, None)
-        self.encoder = encoder
+        self.encoder: Any = encoder
         self.origin = origin
 
     @property
@@ -94,9 +96,9 @@ class TextBackbone(nn.Module):
     def forward(self, batch: Batch) -> Tensor:
         """Hidden states [B, T, D] of ``input_ids`` [B, T].
 
-        ``attention_mask`` bool [B, T] is false on padding; ``segments`` int [B, T] numbers the documents packed into
-        a row, which must not see each other. Positions are not restarted at a document's start: with rotary positions
-        that changes nothing, and learned ones are all trained this way.
+        ``attention_mask`` bool [B, T] is false on padding; ``segments`` int [B, T] numbers the documents
+        packed into a row, which must not see each other. Positions are not restarted at a document's start:
+        with rotary positions that changes nothing, and learned ones are all trained this way.
         """
         return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch)).last_hidden_state
 
@@ -112,13 +114,22 @@ class TextBackbone(nn.Module):
         return {"full_attention": same, "sliding_attention": same & near}
 
 
+def text_backbone(backbones: nn.ModuleDict) -> TextBackbone:
+    """The text encoder among a learner's backbones."""
+    found = backbones["text"]
+    assert isinstance(found, TextBackbone)
+    return found
+
+
 _POOLER_PARTS = ("pooler", "pooler_activation")
 
 
 def _parts(model: nn.Module, base: nn.Module) -> Parts:
-    """A transformers model's parts other than its encoder, by attribute name; the encoder's pooler among them."""
+    """A transformers model's parts other than its encoder, by attribute name; a pooler is one of them."""
     parts = {name: child for name, child in model.named_children() if child is not base}
-    parts |= {name: child for name, child in base.named_children() if name in _POOLER_PARTS and child is not None}
+    parts |= {
+        name: child for name, child in base.named_children() if name in _POOLER_PARTS and child is not None
+    }
     return parts
 
 
@@ -140,8 +151,10 @@ class _Head(nn.Module):
             self.add_module(name, part)
 
     @classmethod
-    def _assemble(cls, backbone: TextBackbone, supported: dict[str, Any], **options: Any) -> tuple[nn.Module, Parts, list[str]]:
-        """The whole transformers model around ``backbone``'s configuration, its head parts, and the fresh weights."""
+    def _assemble(
+        cls, backbone: TextBackbone, supported: dict[str, Any], **options: Any
+    ) -> tuple[Any, Parts, list[str]]:
+        """The whole transformers model of ``backbone``'s kind, its head parts, and the fresh weights."""
         kind = backbone.config.model_type
         if kind not in supported:
             raise SelftaughtError(
@@ -159,7 +172,7 @@ class _Head(nn.Module):
 
 
 class MaskedLMHead(_Head):
-    """From hidden states [..., D] to vocabulary logits [..., V], the projection tied to the token embeddings."""
+    """From hidden states [..., D] to vocabulary logits [..., V]; the projection is the token embeddings."""
 
     auto_class = AutoModelForMaskedLM
 
@@ -167,8 +180,8 @@ class MaskedLMHead(_Head):
     def of(cls, backbone: TextBackbone, unigram: Tensor) -> "MaskedLMHead":
         """The head that belongs to ``backbone``; an untrained one starts from the tokens' frequencies.
 
-        With the logarithm of ``unigram`` [V] as its bias, an untrained model begins at the unigram entropy instead
-        of ln V, and no step is spent on learning which tokens are common.
+        With the logarithm of ``unigram`` [V] as its bias, an untrained model begins at the unigram entropy
+        instead of ln V, and no step is spent on learning which tokens are common.
         """
         model, parts, fresh = cls._assemble(backbone, _MASKED_LM)
         setattr(model, model.base_model_prefix, backbone.encoder)
@@ -191,7 +204,11 @@ class ClassificationHead(_Head):
     @classmethod
     def of(cls, backbone: TextBackbone, classes: tuple[str, ...]) -> "ClassificationHead":
         labels = dict(enumerate(classes))
-        options = {"num_labels": len(classes), "id2label": labels, "label2id": {v: k for k, v in labels.items()}}
+        options = {
+            "num_labels": len(classes),
+            "id2label": labels,
+            "label2id": {v: k for k, v in labels.items()},
+        }
         _, parts, fresh = cls._assemble(backbone, _CLASSIFIER, **options)
         for name, value in options.items():
             setattr(backbone.config, name, value)
@@ -201,11 +218,13 @@ class ClassificationHead(_Head):
         return _CLASSIFIER[self.model_type](self)(hidden, attention_mask)
 
 
-def new_backbone(size: Size, vocab_size: int, *, pad_id: int, cls_id: int, sep_id: int, longest_row: int) -> TextBackbone:
+def new_backbone(
+    size: Size, vocab_size: int, *, pad_id: int, cls_id: int, sep_id: int, longest_row: int
+) -> TextBackbone:
     """An untrained encoder: ModernBERT's architecture (Warner et al. 2024) at our sizes.
 
     Pre-normalisation, rotary positions and local attention let a small model leave the unigram plateau within
-    its first hundred steps, where BERT's post-normalisation and learned positions take thousands (docs/lab.md).
+    its first hundred steps; BERT's post-normalisation and learned positions take thousands (docs/lab.md).
     """
     config = transformers.ModernBertConfig(
         vocab_size=vocab_size,
@@ -234,7 +253,8 @@ def load_backbone(folder: Path) -> TextBackbone:
     """The encoder of a checkpoint folder that transformers can read.
 
     Raises:
-        SelftaughtError: if the folder holds no configuration or no safetensors weights, or asks to run its own code.
+        SelftaughtError: if the folder holds no configuration or no safetensors weights, or wants its own code
+            run.
     """
     model, _ = _from_pretrained(AutoModel, folder)
     return TextBackbone(model, origin=folder)

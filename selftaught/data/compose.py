@@ -15,8 +15,8 @@ class Mix:
 
     Args:
         sources: sources whose samples have the same names and shapes.
-        shares: each source's share of the samples; by its length if not given. An epoch shows every sample of every
-            source at least once, and those of a source with a larger share than its length again.
+        shares: each source's share of the samples; by its length if not given. An epoch shows every sample of
+            every source at least once, and those of a source with a larger share than its length again.
     """
 
     sources: tuple[Source, ...]

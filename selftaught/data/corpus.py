@@ -17,7 +17,13 @@ from selftaught.data.source import open_text
 from selftaught.data.store import StoreWriter, TokenStore, read_manifest
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource
-from selftaught.data.tokenise import Kind, TextTokenizer, load_tokenizer, train_tokenizer, vocabulary_size
+from selftaught.data.tokenise import (
+    TextTokenizer,
+    TrainedKind,
+    load_tokenizer,
+    train_tokenizer,
+    vocabulary_size,
+)
 from selftaught.errors import SelftaughtError
 from selftaught.pretext.words import is_cjk
 from selftaught.randomness import Randomness, derive
@@ -62,15 +68,18 @@ def scan(source: TextSource, tally: Tally) -> Scan:
         SelftaughtError: if no row of it can be kept.
     """
     found, last = Scan(), None
+    chinese: set[str] = set()
     for row in source.rows(tally):
         if row.document != last:
             found.sizes.append(0)
             last = row.document
         found.sizes[-1] += len(row.text)
-        new = set(row.text)
-        found.alphabet |= new
-        if any(map(is_cjk, new)):
-            found.chinese_characters += sum(map(is_cjk, row.text))
+        characters = set(row.text)
+        if fresh := characters - found.alphabet:  # each character is looked at closely once, not once a row
+            found.alphabet |= fresh
+            chinese.update(filter(is_cjk, fresh))
+        if not chinese.isdisjoint(characters):
+            found.chinese_characters += sum(map(chinese.__contains__, row.text))
     if not found.sizes:
         first = f"; the first: {tally.records[0]}" if tally.records else ""
         raise SelftaughtError(
@@ -84,14 +93,17 @@ def scan(source: TextSource, tally: Tally) -> Scan:
 def hold_out(sizes: Iterable[int], seed: int) -> dict[int, int]:
     """Choose what is never trained on, by document number: the character from which on it is held out.
 
-    Documents are drawn at random, whole, until they make up 2 % of the corpus (at least 20,000 characters where
-    that is no more than a tenth, at most two million). Of a document too large for that, only the end is held out.
+    Documents are drawn at random, whole, until they make up 2 % of the corpus (at least 20,000 characters
+    where that is no more than a tenth, at most two million). Of a document too large for that, only the end
+    is held out.
     """
     lengths = np.fromiter(sizes, np.int64)
     total = int(lengths.sum())
     wanted = int(min(max(0.02 * total, 20_000), 0.1 * total, 2_000_000))
     numbers = torch.arange(len(lengths))
-    order = Randomness.of(seed, torch.zeros_like(numbers), numbers).child("held out").keys.argsort(stable=True)
+    order = (
+        Randomness.of(seed, torch.zeros_like(numbers), numbers).child("held out").keys.argsort(stable=True)
+    )
     chosen: dict[int, int] = {}
     for document in order.tolist():
         if wanted <= 0:
@@ -128,7 +140,7 @@ def prepare(
     *,
     seed: int,
     text: str | None = None,
-    kind: Kind = "wordpiece",
+    kind: TrainedKind = "wordpiece",
     vocab_size: int | None = None,
     tokenizer: TextTokenizer | None = None,
 ) -> Corpus:
@@ -165,7 +177,7 @@ def _make(
     folder: Path,
     asked: dict[str, Any],
     seed: int,
-    kind: Kind,
+    kind: TrainedKind,
     vocab_size: int | None,
     tokenizer: TextTokenizer | None,
 ) -> dict[str, Any]:
@@ -178,7 +190,7 @@ def _make(
     held = hold_out(found.sizes, derive("hold out", seed))
     if tokenizer is None:
         sample = _sample(source, held, _SAMPLE_CHARACTERS / max(found.total, 1))
-        tokenizer = train_tokenizer(sample, kind, vocab_size or found.vocabulary(), found.alphabet)  # type: ignore[arg-type]
+        tokenizer = train_tokenizer(sample, kind, vocab_size or found.vocabulary(), found.alphabet)
     tokenizer.save(folder, longest_row=512)
     held_out_bytes = _tokenise(source, folder, held, tokenizer, asked["source"])
     known = {
@@ -240,7 +252,9 @@ def _sample(source: TextSource, held: dict[int, int], share: float) -> Iterator[
             yield piece.text
 
 
-def _tokenise(source: TextSource, folder: Path, held: dict[int, int], tokenizer: TextTokenizer, fingerprint: str) -> int:
+def _tokenise(
+    source: TextSource, folder: Path, held: dict[int, int], tokenizer: TextTokenizer, fingerprint: str
+) -> int:
     """Write both stores; return the UTF-8 bytes of the held-out text."""
     held_out_bytes = 0
     train, held_out = (

@@ -22,8 +22,8 @@ class PackedRows:
     Args:
         store: the tokens.
         length: tokens a row (T).
-        seed: decides where each epoch's first row begins, so that the cuts fall elsewhere each time; None for rows
-            that are always cut in the same places (evaluation).
+        seed: decides where each epoch's first row begins, so that the cuts fall elsewhere each time; None for
+            rows that are always cut in the same places (evaluation).
     """
 
     store: TokenStore

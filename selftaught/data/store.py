@@ -1,6 +1,6 @@
 """The token store: a corpus as memory-mapped ``.npy`` shards that describe themselves.
 
-tokens-00000.npy …   the token ids of all documents, one after the other (uint16, or uint32 for large vocabularies)
+tokens-00000.npy …   the token ids of all documents, one after the other (uint16, or uint32 where needed)
 documents.npy        where each document begins, and the end of the last: int64 [D + 1]
 counts.npy           how often each id occurs: int64 [V]
 MANIFEST.json        tokenizer and source fingerprints, sizes, and the SHA-256 of every file
@@ -144,7 +144,7 @@ class TokenStore:
                 raise SelftaughtError(
                     "the token store is damaged: this file does not match its SHA-256",
                     where=str(folder / name),
-                    do=f"delete {folder.parent} and run the same command again; it is made anew from the text",
+                    do=f"delete {folder.parent} and run the same command again; it is made anew",
                 )
         self.document_starts: np.ndarray = np.load(folder / "documents.npy", allow_pickle=False)
         self._shards = [

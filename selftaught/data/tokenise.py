@@ -1,7 +1,7 @@
 """Tokenizers: trained on the corpus at hand, or the one that comes with a checkpoint.
 
-Encoders get WordPiece with Chinese characters split (Devlin et al. 2019), decoders byte-level BPE (Radford et al.
-2019). Whatever the sample it was trained on, no character of the corpus becomes unknown.
+Encoders get WordPiece with Chinese characters split (Devlin et al. 2019), decoders byte-level BPE (Radford et
+al. 2019). Whatever the sample it was trained on, no character of the corpus becomes unknown.
 """
 
 import hashlib
@@ -21,6 +21,7 @@ from selftaught.objective import TextSpec
 from selftaught.pretext.words import is_cjk, surfaces, word_starts
 
 Kind = Literal["wordpiece", "bytelevel", "metaspace"]
+TrainedKind = Literal["wordpiece", "bytelevel"]
 
 WORDPIECE_SPECIALS = {
     "pad_token": "[PAD]",
@@ -97,7 +98,7 @@ class TextTokenizer:
         return [encoding.ids for encoding in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
 
     def batch(self, texts: Sequence[str], longest: int) -> dict[str, torch.Tensor]:
-        """Texts as one padded batch: ``input_ids`` int64 and ``attention_mask`` bool, both [B, T], T at most ``longest``.
+        """Texts as a padded batch: ``input_ids`` int64 and ``attention_mask`` bool, [B, T] with T <= ``longest``.
 
         Each text is opened and closed as a document is in pretraining; what does not fit is cut at its end.
         """
@@ -155,7 +156,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
         raise SelftaughtError(
             "this model folder has no tokenizer.json",
             where=str(folder),
-            do="save its tokenizer with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(folder)",
+            do="write it with transformers: AutoTokenizer.from_pretrained(...).save_pretrained(folder)",
         )
     try:
         backend = Tokenizer.from_str(file.read_text(encoding="utf-8"))
@@ -193,8 +194,8 @@ def vocabulary_size(letters: int, ideographs: int) -> int:
         letters: characters of the corpus that are not Chinese.
         ideographs: different Chinese characters in it, each of which is a token of its own.
 
-    The vocabulary of alphabetic text grows with the square root of its length (Heaps' law with exponent one half):
-    1 M characters give 2 k tokens, 16 M give 8 k, 256 M and more give 32 k.
+    The vocabulary of alphabetic text grows with the square root of its length (Heaps' law with exponent one
+    half): 1 M characters give 2 k tokens, 16 M give 8 k, 256 M and more give 32 k.
     """
     grown = 2 * letters**0.5
     return ideographs + min(32_768, max(512, round(grown / 256) * 256))
@@ -202,7 +203,7 @@ def vocabulary_size(letters: int, ideographs: int) -> int:
 
 def train_tokenizer(
     texts: Iterable[str],
-    kind: Literal["wordpiece", "bytelevel"],
+    kind: TrainedKind,
     vocab_size: int,
     alphabet: Iterable[str] = (),
 ) -> TextTokenizer:
@@ -266,7 +267,7 @@ def _wordpiece_backend(vocabulary: dict[str, int]) -> Tokenizer:
 
 
 def _alphabet_pieces(backend: Tokenizer, alphabet: Iterable[str]) -> list[str]:
-    """The pieces without which a character would be unknown: itself, and as a continuation unless it stands alone."""
+    """The pieces a character needs to be known: itself, and as a continuation unless it stands alone."""
     pieces = []
     for character in sorted(set(alphabet)):
         for normal in backend.normalizer.normalize_str(character).strip():

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import MaskedLMHead
+from selftaught.backbones.hf import MaskedLMHead, text_backbone
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.text import choose_tokens, choose_words, replace_tokens, words_of
 from selftaught.pretext.words import join_chinese_words
@@ -17,8 +17,8 @@ from selftaught.randomness import Randomness
 class MLM(Objective):
     """Hide a share of the tokens, anew each epoch, and predict them.
 
-    The same number of tokens is hidden in each row, so shapes are static, and only the hidden positions reach the
-    vocabulary projection.
+    The same number of tokens is hidden in each row, so shapes are static, and only the hidden positions reach
+    the vocabulary projection.
 
     Args:
         rate: the share of tokens hidden.
@@ -33,7 +33,7 @@ class MLM(Objective):
             raise ValueError(f"the masking rate is a share between 0 and 1, not {self.rate}")
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
-        """From ``input_ids`` int64 [B, T]: ``positions`` [B*K] into the flattened batch and ``answers`` [B*K].
+        """From ``input_ids`` int64 [B, T]: ``positions`` [B*K] in the flattened batch, and ``answers`` [B*K].
 
         A position that asks nothing (its row is too short) has the answer -100.
         """
@@ -60,7 +60,7 @@ class MLM(Objective):
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         """The model's own masked-LM head, its projection tied to the token embeddings."""
         assert spec.text is not None
-        return MaskedLMHead.of(backbones["text"], unigram=spec.text.unigram)
+        return MaskedLMHead.of(text_backbone(backbones), unigram=spec.text.unigram)
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
         """Cross-entropy in nats, summed over hidden tokens; ``correct`` counts the exact hits."""

@@ -20,8 +20,8 @@ def choose_tokens(maskable: Tensor, count: int, rng: Randomness) -> tuple[Tensor
         maskable: bool [B, T].
 
     Returns:
-        positions, int64 [B, count], and whether each is a real choice, bool [B, count]: false where a row has fewer
-        maskable tokens than ``count``, so that the shape stays the same from batch to batch.
+        positions, int64 [B, count], and whether each is a real choice, bool [B, count]: false where a row has
+        fewer maskable tokens than ``count``, so that the shape stays the same from batch to batch.
     """
     score = rng.uniform("which tokens", maskable.shape[1]).masked_fill(~maskable, -1.0)
     best = score.topk(count, dim=1)
@@ -31,8 +31,8 @@ def choose_tokens(maskable: Tensor, count: int, rng: Randomness) -> tuple[Tensor
 def choose_words(maskable: Tensor, words: Tensor, count: int, rng: Randomness) -> tuple[Tensor, Tensor]:
     """Choose whole words until ``count`` tokens of each row are taken; the last word may be cut to fit.
 
-    A row's words are taken in random order, each with all its tokens (whole-word masking, Devlin et al., release
-    of May 2019; Cui et al. 2021 for Chinese). Cutting only the last word keeps the number of targets fixed.
+    A row's words are taken in random order, each with all its tokens (whole-word masking, Devlin et al.,
+    release of May 2019; Cui et al. 2021 for Chinese). Cutting only the last keeps the count fixed.
 
     Args:
         maskable: bool [B, T].
@@ -48,7 +48,9 @@ def choose_words(maskable: Tensor, words: Tensor, count: int, rng: Randomness) -
     return best.indices, best.values >= 0
 
 
-def replace_tokens(input_ids: Tensor, positions: Tensor, chosen: Tensor, spec: TextSpec, rng: Randomness) -> Tensor:
+def replace_tokens(
+    input_ids: Tensor, positions: Tensor, chosen: Tensor, spec: TextSpec, rng: Randomness
+) -> Tensor:
     """Put the mask token in 80 % of the chosen positions, a random token in 10 %, and leave 10 % as they are.
 
     Devlin et al. 2019, section 3.1. The random token is any token of the vocabulary that is not special.

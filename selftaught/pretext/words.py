@@ -1,9 +1,10 @@
-"""Where words begin, for whole-word masking: WordPiece, byte-level BPE, SentencePiece, and Chinese in each of them.
+"""Where words begin, for whole-word masking: WordPiece, byte-level BPE, SentencePiece, and Chinese in each.
 
-A WordPiece token that does not start with ``##`` begins a word; a byte-level BPE token begins one when it carries
-the space before it (``Ġ``), a SentencePiece token when it carries ``▁``. None of them says anything about Chinese,
-which is written without spaces: there every character would be a word, or the whole sentence one. Chinese words
-come from a dictionary segmenter (jieba's, as in Cui et al. 2021, "Pre-Training with Whole Word Masking").
+A WordPiece token that does not start with ``##`` begins a word; a byte-level BPE token begins one when it
+carries the space before it (``Ġ``), a SentencePiece token when it carries ``▁``. None of them says anything
+about Chinese, which is written without spaces: there every character would be a word, or the whole sentence
+one. Chinese words come from a dictionary segmenter (jieba's, as in Cui et al. 2021, "Pre-Training with Whole
+Word Masking").
 """
 
 from collections.abc import Sequence
@@ -39,7 +40,9 @@ def surfaces(tokens: Sequence[str], kind: str) -> tuple[str, ...]:
         return tuple(token.replace("▁", " ") for token in tokens)
     alphabet = _bytelevel_alphabet()
     return tuple(
-        bytes(alphabet[c] for c in token).decode(errors="replace") if all(c in alphabet for c in token) else token
+        bytes(alphabet[c] for c in token).decode(errors="replace")
+        if all(c in alphabet for c in token)
+        else token
         for token in tokens
     )
 

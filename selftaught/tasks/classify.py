@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import ClassificationHead
+from selftaught.backbones.hf import ClassificationHead, text_backbone
 from selftaught.metrics.scores import classification_scores
 from selftaught.objective import Batch, Spec, Sums, Task
 from selftaught.randomness import Randomness
@@ -19,8 +19,8 @@ class Classify(Task):
 
     Args:
         classes: their names; the order is that of the logits.
-        weights: how much a row of each class counts; equal if not given. Rare classes are usually given more, so
-            that the loss is not won by naming the frequent one.
+        weights: how much a row of each class counts; equal if not given. Rare classes are usually given more,
+            so that the loss is not won by naming the frequent one.
         smoothing: the share of each target spread over all classes (Szegedy et al. 2016, section 7).
     """
 
@@ -29,13 +29,13 @@ class Classify(Task):
     smoothing: float = 0.0
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
-        """From ``input_ids``, ``attention_mask`` [B, T] and ``label`` int64 [B]; a weighted row counts as its weight."""
+        """From ``input_ids``, ``attention_mask`` [B, T], ``label`` int64 [B]; a row counts as its weight."""
         labels = samples["label"]
         return {**samples, "n": float(self._weight(labels).sum()) if self.weights else len(labels)}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         """The model's own sequence classification head."""
-        return ClassificationHead.of(backbones["text"], self.classes)
+        return ClassificationHead.of(text_backbone(backbones), self.classes)
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
         """Cross-entropy in nats, summed over rows by their weights."""
