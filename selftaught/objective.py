@@ -116,16 +116,32 @@ class Sum(Objective):
     Members of one stream pose their questions on one input (the second sees what the first left) and share
     one pass over the backbone, as BERT does for masking and next sentences (Devlin et al. 2019, section 3.1).
     Each member's loss is divided by its own global count, so adding a member does not rescale the others.
+    A sum among the members is taken apart into its own.
+
+    Args:
+        members: what is asked; their names differ.
+        weights: of the members; 1 each if not given.
     """
 
     members: tuple[Objective, ...]
     weights: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if len({member.name for member in self.members}) < len(self.members):
+        weights = self.weights or (1.0,) * len(self.members)
+        if len(weights) != len(self.members):
+            raise ValueError(f"{len(self.members)} members need as many weights, not {len(weights)}")
+        flat: list[tuple[Objective, float]] = []
+        for member, weight in zip(self.members, weights, strict=True):
+            within = (
+                zip(member.members, member.weights, strict=True)
+                if isinstance(member, Sum)
+                else [(member, 1.0)]
+            )
+            flat += [(inner, weight * share) for inner, share in within]
+        if len({member.name for member, _ in flat}) < len(flat):
             raise ValueError("the members of a Sum must have different names")
-        if self.weights and len(self.weights) != len(self.members):
-            raise ValueError(f"{len(self.members)} members need as many weights, not {len(self.weights)}")
+        object.__setattr__(self, "members", tuple(member for member, _ in flat))
+        object.__setattr__(self, "weights", tuple(weight for _, weight in flat))
 
     @property
     def name(self) -> str:
@@ -164,8 +180,7 @@ class Sum(Objective):
         }
 
     def total(self, means: Mapping[str, Any]) -> Tensor:
-        weights = self.weights or (1.0,) * len(self.members)
-        parts = [w * m.total(means[m.name]) for w, m in zip(weights, self.members, strict=True)]
+        parts = [w * m.total(means[m.name]) for w, m in zip(self.weights, self.members, strict=True)]
         return torch.stack(parts).sum()
 
     def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:

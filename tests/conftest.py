@@ -1,0 +1,91 @@
+"""What many tests need: a small text, its tokenizers, and networks small enough to train in a second."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from selftaught.backbones.hf import TextBackbone, new_backbone
+from selftaught.backbones.presets import Size
+from selftaught.data.tokenise import TextTokenizer, train_tokenizer
+from selftaught.objective import Batch, Spec
+
+TINY = Size(layers=2, width=32, head_width=16, inner=48, window=4)
+NewBackbone = Callable[[TextTokenizer], TextBackbone]
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    torch.set_num_threads(1)  # faster for tensors this small, and the machine may be shared
+
+
+@pytest.fixture(scope="session")
+def texts() -> list[str]:
+    """Sentences with something to learn: the colour decides the place, the animal decides the verb."""
+    places = {"red": "over the mountain", "grey": "under the bridge", "white": "behind the waterfall"}
+    verbs = {"fox": "wandered", "heron": "watched", "otter": "whispered", "badger": "waited"}
+    return [
+        f"The {colour} {animal} {verb} {place}, unbelievably {mood}."
+        for mood in ("quietly", "happily", "carefully")
+        for colour, place in places.items()
+        for animal, verb in verbs.items()
+    ]
+
+
+@pytest.fixture(scope="session")
+def tokenizer(texts: list[str]) -> TextTokenizer:
+    """WordPiece so small that most words are several pieces."""
+    return train_tokenizer(texts, "wordpiece", 120, set("".join(texts)))
+
+
+@pytest.fixture(scope="session")
+def bytelevel(texts: list[str]) -> TextTokenizer:
+    return train_tokenizer(texts, "bytelevel", 340)
+
+
+@pytest.fixture(scope="session")
+def spec(tokenizer: TextTokenizer) -> Spec:
+    return Spec(text=tokenizer.spec())
+
+
+@pytest.fixture(scope="session")
+def packed(texts: list[str], tokenizer: TextTokenizer) -> Batch:
+    """Rows [8, 32] without padding, of several sentences: ``input_ids``, ``segments``, and a ``label``."""
+    assert tokenizer.start_id is not None
+    assert tokenizer.end_id is not None
+    documents = [[tokenizer.start_id, *ids, tokenizer.end_id] for ids in tokenizer.encode(texts)]
+    ids = torch.tensor([i for document in documents for i in document])
+    numbers = torch.tensor([n for n, document in enumerate(documents) for _ in document])
+    numbers = numbers[: 8 * 32].view(8, 32)
+    return {
+        "input_ids": ids[: 8 * 32].view(8, 32),
+        "segments": numbers - numbers[:, :1],
+        "label": torch.arange(8) % 3,
+    }
+
+
+@pytest.fixture(scope="session")
+def padded(texts: list[str], tokenizer: TextTokenizer) -> Batch:
+    """Texts of very different lengths as rows [32, T] with padding, and a ``label``."""
+    uneven = [" ".join(texts[: 1 + i % 3])[: 12 + 9 * i] for i in range(32)]
+    batch: Batch = dict(tokenizer.batch(uneven, longest=64))
+    return {**batch, "label": torch.arange(32) % 3}
+
+
+@pytest.fixture(scope="session")
+def small_network() -> NewBackbone:
+    """Makes an untrained encoder of 2 layers x 32 for a tokenizer."""
+
+    def new(tokenizer: TextTokenizer) -> TextBackbone:
+        assert tokenizer.start_id is not None
+        assert tokenizer.end_id is not None
+        return new_backbone(
+            TINY,
+            tokenizer.vocab_size,
+            pad_id=tokenizer.id_of("pad_token") or 0,
+            cls_id=tokenizer.start_id,
+            sep_id=tokenizer.end_id,
+            longest_row=64,
+        )
+
+    return new

@@ -1,0 +1,221 @@
+"""What every objective and every task must keep to; a new file in either folder is found here by itself."""
+
+import dataclasses
+import json
+import pickle
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from selftaught import lookup
+from selftaught.backbones.hf import TextBackbone
+from selftaught.data.tokenise import TextTokenizer
+from selftaught.loop import Learner, Progress, train
+from selftaught.objective import Batch, Objective, Spec, Task
+from selftaught.optim import adamw
+from selftaught.randomness import Randomness
+from selftaught.run import Run
+from selftaught.schedule import Schedule
+
+KINDS = [
+    lookup.find(name, package)
+    for package in (lookup.OBJECTIVES, lookup.TASKS)
+    for name in lookup.names(package)
+]
+MUST_BE_TOLD: dict[str, Any] = {"classes": ("near", "far", "elsewhere")}  # fields without a default, by name
+
+NewLearner = Callable[[], Learner]
+
+
+@pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
+def objective(request: pytest.FixtureRequest) -> Objective:
+    kind = request.param
+    needed = [
+        field.name
+        for field in dataclasses.fields(kind)
+        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+    ]
+    return kind(**{name: MUST_BE_TOLD[name] for name in needed})
+
+
+@pytest.fixture
+def samples(objective: Objective, packed: Batch, padded: Batch) -> Batch:
+    """Rows as the objective meets them: labelled texts padded, unlabelled ones packed."""
+    return padded if isinstance(objective, Task) else packed
+
+
+@pytest.fixture
+def new_learner(
+    objective: Objective,
+    spec: Spec,
+    tokenizer: TextTokenizer,
+    small_network: Callable[[TextTokenizer], TextBackbone],
+) -> NewLearner:
+    return lambda: Learner({"text": small_network(tokenizer)}, objective, spec)
+
+
+def posed(
+    objective: Objective, samples: Batch, spec: Spec, *, epoch: int = 0, rows: slice = slice(None)
+) -> Batch:
+    """The question about some rows; a row's index is its place among all of them."""
+    indices = torch.arange(len(samples["input_ids"]))[rows]
+    rng = Randomness.of(5, torch.full_like(indices, epoch), indices)
+    chosen = {name: tensor[rows].clone() for name, tensor in samples.items()}
+    return {**objective.pretext(chosen, spec, rng), "size": len(indices)}
+
+
+def same(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[name], other[name]) for name in one)
+    return bool(torch.equal(one, other)) if isinstance(one, torch.Tensor) else one == other
+
+
+def gradients(learner: Learner, parts: list[Batch]) -> dict[str, torch.Tensor]:
+    """What one step over ``parts`` would follow."""
+    optimizer = torch.optim.SGD(learner.parameters(), lr=0.0)
+    found: dict[str, torch.Tensor] = {}
+
+    def keep(*_: Any) -> None:
+        found.update({name: p.grad.clone() for name, p in learner.named_parameters() if p.grad is not None})
+
+    optimizer.register_step_pre_hook(keep)
+    steps = train(
+        learner, lambda _: iter(parts), optimizer, Schedule(steps=1), seed=0, accumulate=len(parts), clip=1e9
+    )
+    next(steps)
+    return found
+
+
+def test_is_a_frozen_dataclass_that_survives_pickling(objective: Objective) -> None:
+    assert dataclasses.is_dataclass(objective)
+    assert type(objective).__dataclass_params__.frozen  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(objective)) == objective
+
+
+def test_is_found_by_its_file_s_name(objective: Objective) -> None:
+    package = lookup.TASKS if isinstance(objective, Task) else lookup.OBJECTIVES
+    assert lookup.find(objective.name, package) is type(objective)
+
+
+def test_a_question_is_a_function_of_seed_epoch_and_index(
+    objective: Objective, samples: Batch, spec: Spec
+) -> None:
+    assert same(posed(objective, samples, spec), posed(objective, samples, spec))
+
+
+def test_another_epoch_asks_something_else(objective: Objective, samples: Batch, spec: Spec) -> None:
+    if isinstance(objective, Task):
+        return  # what is asked about a labelled text is its label, each time
+    assert not same(posed(objective, samples, spec), posed(objective, samples, spec, epoch=1))
+
+
+def test_posing_leaves_the_samples_as_they_are(objective: Objective, samples: Batch, spec: Spec) -> None:
+    before = {name: tensor.clone() for name, tensor in samples.items()}
+    indices = torch.arange(len(samples["input_ids"]))
+    objective.pretext(samples, spec, Randomness.of(5, torch.zeros_like(indices), indices))
+    assert same(samples, before)
+
+
+def test_says_how_many_targets_it_posed(objective: Objective, samples: Batch, spec: Spec) -> None:
+    assert posed(objective, samples, spec)["n"] > 0
+
+
+def test_a_row_is_asked_and_scored_the_same_whatever_batch_it_is_in(
+    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+) -> None:
+    """The loss is a sum over targets, so that of a batch is the sum of those of its rows alone."""
+    if objective.couples_batch:
+        return
+    learner = new_learner().eval()
+    together = posed(objective, samples, spec)
+    alone = [posed(objective, samples, spec, rows=slice(i, i + 1)) for i in range(len(samples["input_ids"]))]
+    assert sum(one["n"] for one in alone) == pytest.approx(together["n"])
+    with torch.no_grad():
+        whole, parts = learner(together), [learner(one) for one in alone]
+    for name, value in whole.items():
+        assert float(value) == pytest.approx(sum(float(part[name]) for part in parts), rel=1e-5)
+
+
+def test_accumulating_small_batches_is_one_large_batch(
+    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+) -> None:
+    if objective.couples_batch:
+        return
+    learner, size = new_learner(), len(samples["input_ids"]) // 4
+    parts = [posed(objective, samples, spec, rows=slice(i * size, (i + 1) * size)) for i in range(4)]
+    one = gradients(learner, [posed(objective, samples, spec)])
+    many = gradients(learner, parts)
+    assert one.keys() == many.keys()
+    for name, gradient in one.items():
+        scale = max(1.0, float(gradient.abs().max()))
+        assert (gradient - many[name]).abs().max() < 1e-6 * scale, name
+
+
+def test_a_coupled_batch_is_not_split(
+    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+) -> None:
+    if not objective.couples_batch:
+        return
+    part = posed(objective, samples, spec)
+    with pytest.raises(ValueError, match="cannot be accumulated"):
+        gradients(new_learner(), [part, part])
+
+
+def test_every_part_is_trained(
+    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+) -> None:
+    learner = new_learner()
+    found = gradients(learner, [posed(objective, samples, spec)])
+    frozen = {name for name, parameter in learner.named_parameters() if not parameter.requires_grad}
+    untouched = dict(learner.named_parameters()).keys() - found.keys() - frozen
+    assert not untouched
+    assert any(found[f"heads.{name}"].abs().sum() > 0 for name, _ in learner.heads.named_parameters())
+
+
+def test_the_loss_falls(objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner) -> None:
+    learner = new_learner()
+    batch = posed(objective, samples, spec)
+
+    def again(_: int) -> Iterator[Batch]:
+        while True:
+            yield batch
+
+    losses = [r.loss for r in train(learner, again, adamw(learner, 4e-3), Schedule(steps=30), seed=0)]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_a_checkpoint_restores_everything(
+    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner, tmp_path: Path
+) -> None:
+    learner, run, batch = new_learner(), Run(tmp_path / "run"), posed(objective, samples, spec)
+    optimizer = adamw(learner, 1e-3)
+    steps = train(learner, lambda _: iter([batch] * 4), optimizer, Schedule(steps=4), seed=0)
+    next(steps)
+    run.save_checkpoint(learner, optimizer, Progress(1, 8, 0.5), {})
+
+    other = new_learner()
+    moments = adamw(other, 1e-3)
+    found = run.load_checkpoint(other, moments)
+    assert found is not None
+    assert found.progress == Progress(1, 8, 0.5)
+    assert same(dict(learner.state_dict()), dict(other.state_dict()))
+    resumed = train(
+        other, lambda _: iter([batch] * 4), moments, Schedule(steps=4), seed=0, start=found.progress
+    )
+    assert next(steps).loss == next(resumed).loss
+    assert same(dict(learner.state_dict()), dict(other.state_dict()))
+
+
+def test_a_task_answers_each_sample_in_json(
+    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+) -> None:
+    if not isinstance(objective, Task):
+        return
+    learner, batch = new_learner().eval(), posed(objective, samples, spec)
+    with torch.no_grad():
+        answers = objective.predict(learner.features(batch), learner.heads, batch)
+    assert len(answers) == len(samples["input_ids"])
+    assert json.loads(json.dumps(answers)) == answers
