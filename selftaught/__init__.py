@@ -9,6 +9,8 @@ Every verb of the command line is a function here, with the same name and argume
 import importlib
 from typing import Any
 
+from selftaught.threads import share_cores
+
 _VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "embed", "objectives")
 
 __all__ = ["check", "embed", "evaluate", "finetune", "objectives", "predict", "pretrain", "verdict"]
@@ -18,4 +20,5 @@ def __getattr__(name: str) -> Any:
     """Import a verb when it is first used: importing selftaught itself imports no torch."""
     if name not in _VERBS:
         raise AttributeError(f"module 'selftaught' has no attribute {name!r}")
+    share_cores()
     return getattr(importlib.import_module(f"selftaught.verbs.{name}"), name)

@@ -5,6 +5,7 @@ import sys
 from cyclopts import App
 
 from selftaught.errors import SelftaughtError
+from selftaught.threads import share_cores
 
 VERBS = {
     "check": "What is in the data, what is wrong with it, will it be enough.",
@@ -33,6 +34,7 @@ def build() -> App:
 
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted."""
+    share_cores()
     app = build()
     try:
         app(exit_on_error=False, print_error=True, result_action="return_value")

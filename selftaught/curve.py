@@ -36,9 +36,7 @@ def draw_curve(metrics: Path, picture: Path, lines: Mapping[str, float], title: 
     axes.plot(*_smooth(points), color="#08519c", linewidth=1.5, label="training loss")
     held = [(p["step"], p["held_out_loss"]) for p in points if p.get("held_out_loss") is not None]
     if held:
-        axes.plot(
-            *zip(*held, strict=True), "o-", color="#d94801", markersize=4, linewidth=1, label="held-out loss"
-        )
+        axes.plot(*zip(*held, strict=True), "o-", color="#d94801", markersize=4, linewidth=1, label="held-out loss")
     for (name, value), style in zip(lines.items(), ("--", ":", "-."), strict=False):
         axes.axhline(value, linestyle=style, color="#525252", linewidth=1, label=f"{name} ({value:.2f})")
     _draw_probe(axes, points)
@@ -62,9 +60,7 @@ def _draw_probe(axes: Any, points: list[dict[str, Any]]) -> None:
     if not probe:
         return
     right = axes.twinx()
-    right.plot(
-        *zip(*probe, strict=True), "s-", color="#238b45", markersize=4, linewidth=1, label="probe accuracy"
-    )
+    right.plot(*zip(*probe, strict=True), "s-", color="#238b45", markersize=4, linewidth=1, label="probe accuracy")
     right.set_ylabel("probe accuracy")
     right.set_ylim(0, 1)
     right.legend(loc="lower left", fontsize=8)
@@ -80,13 +76,9 @@ def draw_efficiency(points: Sequence[Point], picture: Path) -> None:
         own = sorted((p for p in points if p.method == method), key=lambda p: p.total_labels)
         at, means = [p.total_labels for p in own], [p.mean for p in own]
         ours = method.startswith("pretrained")
-        (line,) = axes.plot(
-            at, means, "o-" if ours else "s--", linewidth=2 if ours else 1, markersize=4, label=method
-        )
+        (line,) = axes.plot(at, means, "o-" if ours else "s--", linewidth=2 if ours else 1, markersize=4, label=method)
         if own[0].seeds > 1:
-            axes.fill_between(
-                at, [p.low for p in own], [p.high for p in own], color=line.get_color(), alpha=0.15
-            )
+            axes.fill_between(at, [p.low for p in own], [p.high for p in own], color=line.get_color(), alpha=0.15)
     axes.set_xscale("log")
     axes.set_xticks(
         sorted({p.total_labels for p in points}), [f"{n:,}" for n in sorted({p.total_labels for p in points})]

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -113,6 +113,7 @@ def fit(
     check: Callable[[Progress], dict[str, Any]] | None = None,
     watch: Callable[[Report], str | None] | None = None,
     stop: Callable[[], bool] = lambda: False,
+    memory: dict[str, Any] | None = None,
 ) -> Outcome:
     """Run to the end of the budget, from the newest checkpoint if there is one.
 
@@ -122,12 +123,15 @@ def fit(
         check: called now and then, for held-out measures and probes; its numbers go into ``metrics.jsonl``.
         watch: sees every report; a sentence it returns is told to the user, once.
         stop: asked after each check whether to end early.
+        memory: JSON-ready facts that ``check`` keeps from call to call; saved and restored with the checkpoints.
 
     Raises:
         Diverged: if the loss or a gradient stops being finite; the newest checkpoint is from before.
     """
     found = run.load_checkpoint(learner, optimizer)
     start = found.progress if found else Progress()
+    memory = {} if memory is None else memory
+    memory |= found.extra if found else {}
     notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
     log = _Log(run)
     log.cut_back(start.step)
@@ -160,13 +164,13 @@ def fit(
                     checked = done // (1 / plan.checks)
                     log.pending = check(progress)
                     line.checked(log.pending)
-                    if stop():
-                        break
                 log.write(report, line.per_second, line.waiting, always=bool(log.pending))
+                if stop():
+                    break
                 since = time.perf_counter() - saved_at
                 if interrupted() or since >= max(plan.save_seconds, saving_took / _SAVING_SHARE):
                     began = time.perf_counter()
-                    run.save_checkpoint(learner, optimizer, progress, {})
+                    run.save_checkpoint(learner, optimizer, progress, memory)
                     saved_at = time.perf_counter()
                     saving_took = saved_at - began
                 if interrupted():
@@ -176,21 +180,8 @@ def fit(
             with run.metrics.open("a", encoding="utf-8") as out:
                 out.write(json.dumps({"step": diverged.step, "diverged": diverged.what}) + "\n")
             raise
-        run.save_checkpoint(learner, optimizer, progress, {"finished": True})
+        run.save_checkpoint(learner, optimizer, progress, memory)
     return Outcome(progress, False, tuple(notes))
-
-
-def finished(run: Run) -> dict[str, Any] | None:
-    """The report of a run that has ended, None if it has not."""
-    try:
-        return json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-
-
-def facts(progress: Progress) -> dict[str, Any]:
-    """Progress as JSON."""
-    return asdict(progress)
 
 
 @contextmanager

@@ -4,14 +4,22 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from pathlib import Path
 
 import numpy as np
+from torch import Tensor
 
-from selftaught.data.corpus import Corpus
+from selftaught.data.corpus import tokenise_all
 from selftaught.data.loader import Batches
 from selftaught.data.pack import PackedRows
+from selftaught.data.store import TokenStore
+from selftaught.data.tally import Tally
+from selftaught.errors import SelftaughtError
+from selftaught.lookup import OBJECTIVES, make
+from selftaught.loop import Learner, evaluate
 from selftaught.objective import Batch, Objective, Spec
+from selftaught.pretrained import Pretrained
+from selftaught.recipe import Recipe
 
 ROWS = 512  # held-out rows a measurement reads at most
 _BATCH = 32
@@ -24,8 +32,7 @@ class TextBaseline:
 
     Args:
         chance: ln V, every token equally likely.
-        unigram: held-out tokens under the training tokens' frequencies; with the entropy of the held-out
-            tokens themselves where that is lower, it is what a model without context can reach.
+        unigram: the measured tokens under the training tokens' frequencies: what a model without context reaches.
         entropy: the entropy of the training tokens' frequencies.
     """
 
@@ -34,49 +41,77 @@ class TextBaseline:
     entropy: float
 
 
-def text_baseline(corpus: Corpus) -> TextBaseline:
-    """The chance and unigram lines of a corpus; tokens are counted without special ones."""
-    special = corpus.tokenizer.spec().special.numpy()
-    train = np.where(special, 0, corpus.train.counts).astype(np.float64)
-    held = np.where(special, 0, corpus.held_out.counts).astype(np.float64)
-    share = np.maximum(train, 0.5) / np.maximum(train, 0.5)[~special].sum()
-    seen = train[train > 0] / train.sum()
+def text_baseline(special: Tensor, trained: np.ndarray, measured: np.ndarray) -> TextBaseline:
+    """The chance and unigram lines; special tokens are left out, for they are never asked about.
+
+    Args:
+        special: bool [V].
+        trained, measured: how often each token occurs in the training and the measured text, [V].
+    """
+    ordinary = ~special.numpy()
+    train = np.where(ordinary, np.maximum(trained, 0.5), 0.0)  # half a count for what was never seen
+    share = train / train.sum()
+    held = np.where(ordinary, measured, 0).astype(np.float64)
     return TextBaseline(
-        chance=math.log(int((~special).sum())),
-        unigram=float(-(held * np.log(share)).sum() / max(held.sum(), 1)),
-        entropy=float(-(seen * np.log(seen)).sum()),
+        chance=math.log(int(ordinary.sum())),
+        unigram=float(-(held[ordinary] * np.log(share[ordinary])).sum() / max(held.sum(), 1)),
+        entropy=float(-(share[ordinary] * np.log(share[ordinary])).sum()),
     )
 
 
 def held_out_batches(
-    corpus: Corpus, objective: Objective, spec: Spec, length: int, seed: int
+    store: TokenStore, objective: Objective, spec: Spec, length: int, seed: int, rows: int = ROWS
 ) -> Iterator[Batch] | None:
-    """The same batches each time, with the same questions; None if there is too little held-out text."""
-    length = min(length, len(corpus.held_out))
+    """The same batches each time, with the same questions, of at most ``rows`` rows; None if there is too little."""
+    length = min(length, len(store))
     if length < _LEAST_LENGTH:
         return None
-    rows = PackedRows(corpus.held_out, length, seed=None)
-    count = min(len(rows), ROWS)
+    packed = PackedRows(store, length, seed=None)
+    count = min(len(packed), rows)
     batch = min(_BATCH, count)
-    return islice(Batches(rows, objective, spec, batch, seed).starting(0), count // batch)
+    return islice(Batches(packed, objective, spec, batch, seed).starting(0), count // batch)
 
 
-def bits_per_byte(loss: float, corpus: Corpus) -> float | None:
-    """A loss in nats a token as bits a byte of text, which is comparable across tokenizers.
+def held_out_measures(
+    means: dict[str, float], baseline: TextBaseline, tokens: int, text_bytes: int
+) -> dict[str, float | None]:
+    """Held-out means with the comparisons that make them readable.
 
-    For a masked model it is the cost of a hidden token given those around it, not a likelihood of the text.
+    ``bits_per_byte`` is comparable across tokenizers; for a masked model it is the cost of a hidden token given
+    those around it, not a likelihood of the text.
+
+    Args:
+        tokens, text_bytes: of the held-out text.
     """
-    if not corpus.held_out_bytes:
-        return None
-    return loss / math.log(2) * len(corpus.held_out) / corpus.held_out_bytes
-
-
-def held_out_measures(means: dict[str, float], corpus: Corpus, baseline: TextBaseline) -> dict[str, Any]:
-    """Held-out means with the comparisons that make them readable."""
     return {
         **means,
-        "bits_per_byte": bits_per_byte(means["loss"], corpus),
+        "bits_per_byte": means["loss"] / math.log(2) * tokens / text_bytes if text_bytes else None,
         "unigram_loss": baseline.unigram,
         "chance_loss": baseline.chance,
         "below_unigram": baseline.unigram - means["loss"],
     }
+
+
+def measure_text(
+    pretrained: Pretrained, data: str, folder: Path, text: str | None
+) -> tuple[dict[str, float | None], Tally]:
+    """A pretrained model's own objective on any text, tokenised below ``folder``.
+
+    Raises:
+        SelftaughtError: if the text is shorter than eight tokens.
+    """
+    store, size, tally = tokenise_all(data, folder, pretrained.tokenizer, text)
+    recipe = pretrained.recipe or Recipe()
+    objective = make(recipe.objective.name, OBJECTIVES, recipe.objective.options)
+    counts = np.ones(pretrained.tokenizer.vocab_size) if pretrained.unigram is None else pretrained.unigram.numpy()
+    spec = Spec(text=pretrained.tokenizer.spec(counts))
+    assert spec.text is not None
+    learner = Learner({"text": pretrained.backbone}, objective, spec).to(next(pretrained.backbone.parameters()).device)
+    length = min(recipe.train.length, pretrained.backbone.longest_row)
+    batches = held_out_batches(store, objective, spec, length, recipe.train.seed, rows=len(store))
+    if batches is None:
+        raise SelftaughtError("the text is too short to measure anything", where=data, do="give more text")
+    means = evaluate(learner, batches)
+    scale = float(1 / counts[counts > 0].min())  # frequencies as counts, so that half a count means what it says
+    baseline = text_baseline(spec.text.special, counts * scale, store.counts)
+    return held_out_measures(means, baseline, len(store), size), tally

@@ -48,9 +48,7 @@ def make(spec: str, package: str, options: Mapping[str, Any]) -> Objective:
         return _instance(find(spec, package), spec, options)
     unknown = set(options) - set(parts)
     if unknown:
-        raise SelftaughtError(
-            f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts)
-        )
+        raise SelftaughtError(f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts))
     return Sum(tuple(_instance(find(part, package), part, options.get(part, {})) for part in parts))
 
 
@@ -77,9 +75,7 @@ def _users_own(name: str) -> type[Objective]:
             do="write it as package.module:Class, importable from here",
         ) from error
     if not (inspect.isclass(found) and issubclass(found, Objective)):
-        raise SelftaughtError(
-            f"{name!r} is not an Objective", do="derive it from selftaught.objective.Objective"
-        )
+        raise SelftaughtError(f"{name!r} is not an Objective", do="derive it from selftaught.objective.Objective")
     return found
 
 

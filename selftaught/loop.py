@@ -176,9 +176,7 @@ def to_device(value: Any, device: torch.device) -> Any:
     """A batch with its tensors on ``device``."""
     if isinstance(value, Tensor):
         return value.to(device, non_blocking=True)
-    return (
-        {name: to_device(part, device) for name, part in value.items()} if isinstance(value, dict) else value
-    )
+    return {name: to_device(part, device) for name, part in value.items()} if isinstance(value, dict) else value
 
 
 def detach(value: Any) -> Any:
@@ -197,11 +195,7 @@ def flatten(means: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
     """Nested means as plain numbers with dotted names."""
     flat: dict[str, float] = {}
     for name, value in means.items():
-        flat |= (
-            flatten(value, f"{prefix}{name}.")
-            if isinstance(value, Mapping)
-            else {prefix + name: float(value)}
-        )
+        flat |= flatten(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: float(value)}
     return flat
 
 

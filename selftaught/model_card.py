@@ -12,9 +12,7 @@ _USES = {
 _PIPELINES = {"masked-lm": "fill-mask", "text-classification": "text-classification"}
 
 
-def write_card(
-    run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[str, Any], caveats: list[str]
-) -> None:
+def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[str, Any], caveats: list[str]) -> None:
     """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
 
     Args:
@@ -54,11 +52,7 @@ def write_card(
 
 
 def _rows(title: str, values: Mapping[str, Any]) -> list[str]:
-    shown = [
-        f"| {name.replace('_', ' ')} | {_cell(value)} |"
-        for name, value in values.items()
-        if value is not None
-    ]
+    shown = [f"| {name.replace('_', ' ')} | {_cell(value)} |" for name, value in values.items() if value is not None]
     return [f"## {title}", "", "| | |", "|---|---|", *shown, ""] if shown else []
 
 

@@ -132,11 +132,7 @@ class Sum(Objective):
             raise ValueError(f"{len(self.members)} members need as many weights, not {len(weights)}")
         flat: list[tuple[Objective, float]] = []
         for member, weight in zip(self.members, weights, strict=True):
-            within = (
-                zip(member.members, member.weights, strict=True)
-                if isinstance(member, Sum)
-                else [(member, 1.0)]
-            )
+            within = zip(member.members, member.weights, strict=True) if isinstance(member, Sum) else [(member, 1.0)]
             flat += [(inner, weight * share) for inner, share in within]
         if len({member.name for member, _ in flat}) < len(flat):
             raise ValueError("the members of a Sum must have different names")

@@ -12,9 +12,7 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, o
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
 
 
-def adamw(
-    module: nn.Module, rate: float, *, weight_decay: float = 0.01, beta2: float = 0.98
-) -> torch.optim.AdamW:
+def adamw(module: nn.Module, rate: float, *, weight_decay: float = 0.01, beta2: float = 0.98) -> torch.optim.AdamW:
     """Fused AdamW (Loshchilov & Hutter 2019), with RoBERTa's beta2 (Liu et al. 2019, section 3.1)."""
     groups = parameter_groups(module, weight_decay)
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, beta2), eps=1e-8, fused=True)

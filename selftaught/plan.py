@@ -84,8 +84,7 @@ class CostPlan:
         """For the terminal."""
         return [
             f"objective   {self.objective}",
-            f"model       {self.size}, {self.parameters / 1e6:.2f} M parameters, "
-            f"vocabulary {self.vocabulary:,}",
+            f"model       {self.size}, {self.parameters / 1e6:.2f} M parameters, vocabulary {self.vocabulary:,}",
             f"data        {self.corpus_tokens:,} tokens to train on, {self.held_out_tokens:,} held out",
             f"training    about {self.steps:,} steps of {self.batch} x {self.length} tokens "
             f"({self.tokens:,} tokens, {self.epochs:.1f} epochs), peak rate {self.rate:g}",
@@ -115,8 +114,6 @@ def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     state = 16 * sum(p.numel() for p in learner.parameters())
     asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
     widths = 10 * backbone.width + 4 * backbone.config.intermediate_size
-    activations = (
-        batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
-    )
+    activations = batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
     logits = 3 * asked * backbone.config.vocab_size  # logits, their softmax and their gradient
     return state + 4 * (activations + logits)

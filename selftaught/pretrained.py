@@ -1,9 +1,9 @@
 """A model to start from or to use: a run of ours, or any checkpoint folder that transformers can read."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from torch import Tensor
 
 from selftaught.backbones.hf import TextBackbone, load_backbone
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
@@ -20,7 +20,7 @@ class Pretrained:
         folder: the transformers folder.
         run: the run it belongs to; None for a checkpoint from elsewhere.
         recipe: how the run was made.
-        report: what the run reported at its end.
+        unigram: the frequency of each token in the pretraining text, [V]; None where nobody counted.
     """
 
     folder: Path
@@ -28,7 +28,12 @@ class Pretrained:
     tokenizer: TextTokenizer
     run: Run | None
     recipe: Recipe | None
-    report: dict[str, Any] | None
+    unigram: Tensor | None
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether it was saved with classes to tell apart."""
+        return any("SequenceClassification" in name for name in self.backbone.config.architectures or ())
 
 
 def open_pretrained(place: str | Path) -> Pretrained:
@@ -40,10 +45,8 @@ def open_pretrained(place: str | Path) -> Pretrained:
     folder = model_folder(place)
     run = Run(Path(place)) if folder != Path(place) else None
     recipe = Recipe.model_validate(read_yaml(run.recipe)) if run and run.recipe.exists() else None
-    report = None
-    if run and (run.folder / "report.json").exists():
-        report = json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
-    return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, report)
+    unigram = run.load_parts().get("unigram") if run else None
+    return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, unigram)
 
 
 def model_folder(place: str | Path) -> Path:
@@ -59,7 +62,9 @@ def model_folder(place: str | Path) -> Path:
         return place
     if (place / "recipe.yaml").is_file():
         raise SelftaughtError(
-            "this run has no model yet: it has not ended", where=str(place), do="repeat its command; it resumes"
+            "this run has no model yet: it has not ended",
+            where=str(place),
+            do="repeat its command; it resumes",
         )
     raise SelftaughtError(
         "this is neither a run nor a checkpoint folder" if place.exists() else "there is no such folder",

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from selftaught import lookup
-from selftaught.backbones.hf import TextBackbone, new_backbone, save_model
+from selftaught.backbones.hf import TextBackbone, new_backbone, save_model, text_backbone
 from selftaught.backbones.presets import SIZES
-from selftaught.console import dump, note
+from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.loader import Batches
@@ -29,7 +29,8 @@ from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, es
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.run import Run, replace_file, written_aside
+from selftaught.report import write_report
+from selftaught.run import Run, written_aside
 from selftaught.schedule import Schedule
 
 DEFAULT_SECONDS = 600.0
@@ -59,7 +60,9 @@ def check_recipe(recipe: Recipe) -> None:
     """
     given = [name for name in ("steps", "epochs", "seconds") if getattr(recipe.train, name) is not None]
     if len(given) > 1:
-        raise SelftaughtError(f"the budget is given twice: {' and '.join(given)}", do="give one of --steps, --epochs, --for")
+        raise SelftaughtError(
+            f"the budget is given twice: {' and '.join(given)}", do="give one of --steps, --epochs, --for"
+        )
     if recipe.model.init and recipe.model.size:
         raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
     if recipe.model.size and recipe.model.size not in SIZES:
@@ -98,7 +101,9 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     plan = _cost(recipe, corpus, learner, batches)
     if recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
         recipe = _with_train(recipe, steps=plan.steps, epochs=None)
-    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, text_baseline(corpus))
+    assert spec.text is not None
+    baseline = text_baseline(spec.text.special, corpus.train.counts, corpus.held_out.counts)
+    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline)
 
 
 def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
@@ -128,7 +133,10 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         watch=lambda report: watch.see(report.loss),
     )
     if outcome.interrupted:
-        note(f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. The same command resumes.")
+        note(
+            f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. "
+            "The same command resumes."
+        )
         raise SystemExit(130)
     return _finish(run, ready, outcome)
 
@@ -192,13 +200,16 @@ def _steps(recipe: Recipe, batches: Batches) -> int:
 def _learner(recipe: Recipe, corpus: Corpus, objective: Objective, spec: Spec, init: Pretrained | None) -> Learner:
     torch.manual_seed(derive("weights", recipe.train.seed))
     backbone = _new_backbone(recipe, corpus) if init is None else open_pretrained(init.folder).backbone
-    assert recipe.train.device is not None and recipe.train.precision is not None
+    assert recipe.train.device is not None
+    assert recipe.train.precision is not None
     return Learner({"text": backbone}, objective, spec, recipe.train.precision).to(recipe.train.device)
 
 
 def _new_backbone(recipe: Recipe, corpus: Corpus) -> TextBackbone:
     tokenizer = corpus.tokenizer
-    assert tokenizer.start_id is not None and tokenizer.end_id is not None and recipe.model.size is not None
+    assert recipe.model.size is not None
+    assert tokenizer.start_id is not None
+    assert tokenizer.end_id is not None
     return new_backbone(
         SIZES[recipe.model.size],
         tokenizer.vocab_size,
@@ -247,7 +258,8 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
 
     def features(some: list[str]) -> np.ndarray:
         with ready.learner.autocast():
-            return text_features(ready.learner.backbones["text"], ready.corpus.tokenizer, some)
+            backbone, text = text_backbone(ready.learner.backbones), ready.spec.text
+            return text_features(backbone, ready.corpus.tokenizer, some, text.unigram if text else None)
 
     def check(progress: Progress) -> dict[str, Any]:
         found = {"held_out_loss": loss} if (loss := _held_out(ready).get("loss")) is not None else {}
@@ -262,7 +274,8 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
 
 def _held_out(ready: Pretraining) -> dict[str, float]:
     train = ready.recipe.train
-    batches = held_out_batches(ready.corpus, ready.objective, ready.spec, train.length, train.seed)
+    store = ready.corpus.held_out
+    batches = held_out_batches(store, ready.objective, ready.spec, train.length, train.seed)
     return evaluate(ready.learner, batches) if batches is not None else {}
 
 
@@ -276,10 +289,13 @@ def _held_out_texts(corpus: Corpus) -> list[str]:
 def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
     recipe, corpus = ready.recipe, ready.corpus
     means = _held_out(ready)
-    measures = held_out_measures(means, corpus, ready.baseline) if means else {}
+    tokens, size = len(corpus.held_out), corpus.held_out_bytes
+    measures = held_out_measures(means, ready.baseline, tokens, size) if means else {}
     with written_aside(run.model) as folder:
-        save_model(folder, ready.learner.backbones["text"], ready.learner.heads)
-        corpus.tokenizer.save(folder, ready.learner.backbones["text"].longest_row)
+        save_model(folder, text_backbone(ready.learner.backbones), ready.learner.heads)
+        corpus.tokenizer.save(folder, text_backbone(ready.learner.backbones).longest_row)
+    assert ready.spec.text is not None
+    run.save_parts({"unigram": ready.spec.text.unigram})
     lines = {"unigram": ready.baseline.unigram, "chance": ready.baseline.chance}
     title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", lines, title)
@@ -300,15 +316,14 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         "notes": list(outcome.notes),
     }
     _write_card(run, ready, report)
-    replace_file(run.folder / "report.md", _markdown(report))
-    replace_file(run.folder / "report.json", dump(report, indent=1))
+    write_report(run, report, [*summary(report), "", "![the loss over the run](curve.png)"])
     return report
 
 
 def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
     facts = {
         "objective": report["objective"],
-        "architecture": ready.learner.backbones["text"].config.model_type,
+        "architecture": text_backbone(ready.learner.backbones).config.model_type,
         "size": report["size"],
         "parameters": report["parameters"],
         "vocabulary": report["vocabulary"],
@@ -338,8 +353,3 @@ def summary(report: dict[str, Any]) -> list[str]:
         lines.append("held out    nothing: the corpus is too small to hold text out")
     lines += [f"note        {sentence}" for sentence in report["notes"]]
     return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]
-
-
-def _markdown(report: dict[str, Any]) -> str:
-    lines = ["# Pretraining report", "", "```", *summary(report), "```", "", "![the loss over the run](curve.png)", ""]
-    return "\n".join(lines)

@@ -81,9 +81,7 @@ class ProgressLine:
     def checked(self, found: dict[str, Any]) -> None:
         """Keep the latest held-out measures and probe on the line."""
         self._probe = "".join(
-            f"  {name.replace('_', ' ')} {value:.3f}"
-            for name, value in found.items()
-            if isinstance(value, float)
+            f"  {name.replace('_', ' ')} {value:.3f}" for name, value in found.items() if isinstance(value, float)
         )
 
     def say(self, sentence: str) -> None:

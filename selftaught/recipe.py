@@ -25,6 +25,8 @@ class Data(_Section):
     """The label column; detected if not given."""
     labels: str | None = None
     """Labels for the probe while pretraining."""
+    test: str | None = None
+    """Labels to be scored on after fine-tuning."""
 
 
 class Goal(_Section):
@@ -103,9 +105,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
-            raise SelftaughtError(
-                f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4"
-            )
+            raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
         _put(tree, key.strip(), _number(yaml.safe_load(value)))
     try:
         return Recipe.model_validate(tree)
@@ -154,9 +154,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise SelftaughtError(f"the recipe is not valid YAML: {error}", where=str(file)) from error
     if not isinstance(tree, dict):
-        raise SelftaughtError(
-            "the recipe holds no keys", where=str(file), do="take a run's recipe.yaml as a pattern"
-        )
+        raise SelftaughtError("the recipe holds no keys", where=str(file), do="take a run's recipe.yaml as a pattern")
     return tree
 
 

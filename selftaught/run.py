@@ -68,7 +68,9 @@ class Run:
             handle = (self.folder / ".lock").open("a+")
         except OSError as error:
             raise SelftaughtError(
-                f"the run folder cannot be written: {error.strerror}", where=str(self.folder), do="choose another --out"
+                f"the run folder cannot be written: {error.strerror}",
+                where=str(self.folder),
+                do="choose another --out",
             ) from error
         with handle:
             try:
@@ -85,7 +87,9 @@ class Run:
             handle.flush()
             yield
 
-    def save_checkpoint(self, learner: Learner, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]) -> Path:
+    def save_checkpoint(
+        self, learner: Learner, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]
+    ) -> Path:
         """Write everything that going on needs; keep the latest two.
 
         Args:
@@ -128,6 +132,21 @@ class Run:
                 do="restore the files, or start again with another --out",
             )
         return None
+
+    def save_parts(self, tensors: dict[str, Tensor]) -> None:
+        """Write ``heads.safetensors``: what belongs to the model and has no place in its transformers folder."""
+        aside = self.folder / "heads.safetensors.partial"
+        save_file(tensors, aside)
+        _fsync(aside)
+        aside.replace(self.folder / "heads.safetensors")
+
+    def load_parts(self) -> dict[str, Tensor]:
+        """What :meth:`save_parts` wrote; empty if nothing."""
+        file = self.folder / "heads.safetensors"
+        try:
+            return load_file(file) if file.exists() else {}
+        except SafetensorError as error:
+            raise SelftaughtError(f"the file is damaged: {error}", where=str(file), do="repeat the run") from error
 
     def _steps(self) -> list[Path]:
         return sorted(p for p in self.checkpoints.glob("step-*") if p.is_dir() and not p.name.endswith(".partial"))
@@ -218,7 +237,8 @@ def restore_learner(learner: nn.Module, tensors: dict[str, Tensor]) -> None:
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The optimizer's state as flat tensors ``index.name`` and what is not a tensor."""
     state = optimizer.state_dict()
-    tensors, scalars = {}, {}
+    tensors: dict[str, Tensor] = {}
+    scalars: dict[str, Any] = {}
     for index, moments in state["state"].items():
         for name, value in moments.items():
             target: dict[str, Any] = tensors if isinstance(value, Tensor) else scalars
@@ -246,7 +266,10 @@ def _problem(place: Path) -> str | None:
         files = {file.name for file in place.iterdir()} - {MANIFEST}
     except (OSError, ValueError):
         return f"{place / MANIFEST} is missing or unreadable"
-    if not isinstance(hashes, dict) or not {"learner.safetensors", "optimizer.safetensors", "state.json"} <= hashes.keys():
+    if (
+        not isinstance(hashes, dict)
+        or not {"learner.safetensors", "optimizer.safetensors", "state.json"} <= hashes.keys()
+    ):
         return f"{place / MANIFEST} does not list the checkpoint's files"
     for name, expected in hashes.items():
         if name not in files:

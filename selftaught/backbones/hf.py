@@ -31,9 +31,7 @@ _MASKED_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
     "xlm-roberta": lambda h: h.lm_head,
     "albert": lambda h: h.predictions,
     "electra": lambda h: lambda x: h.generator_lm_head(h.generator_predictions(x)),
-    "distilbert": lambda h: (
-        lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x))))
-    ),
+    "distilbert": lambda h: lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x)))),
 }
 
 
@@ -127,9 +125,7 @@ _POOLER_PARTS = ("pooler", "pooler_activation")
 def _parts(model: nn.Module, base: nn.Module) -> Parts:
     """A transformers model's parts other than its encoder, by attribute name; a pooler is one of them."""
     parts = {name: child for name, child in model.named_children() if child is not base}
-    parts |= {
-        name: child for name, child in base.named_children() if name in _POOLER_PARTS and child is not None
-    }
+    parts |= {name: child for name, child in base.named_children() if name in _POOLER_PARTS and child is not None}
     return parts
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from selftaught.data.source import open_text
+from selftaught.data.source import open_text, require_rows
 from selftaught.data.store import StoreWriter, TokenStore, read_manifest
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource
@@ -24,32 +24,37 @@ from selftaught.data.tokenise import (
     train_tokenizer,
     vocabulary_size,
 )
-from selftaught.errors import SelftaughtError
-from selftaught.pretext.words import is_cjk
+from selftaught.data.wordwise import WordwiseEncoder
 from selftaught.randomness import Randomness, derive
 
 _SAMPLE_CHARACTERS = 50_000_000  # what a tokenizer is learned from; more does not change it visibly
 _BLOCK_CHARACTERS = 8_192  # rows of one document are joined to this length before they are tokenised
 _BATCH_CHARACTERS = 1 << 20
+_CODE_POINTS = 0x110000
 
 
 @dataclass
 class Scan:
-    """What one reading of the corpus tells.
+    """What one reading of the corpus tells; :func:`scan_row` adds to it.
 
     Args:
         sizes: characters of each document, in order.
-        characters: how often each character occurs, in a sample, and at least once if it occurs at all.
+        alphabet: every character that occurs.
+        ideographs: the Chinese ones among them.
+        chinese_characters: how many characters of the corpus are Chinese.
+        last: the number of the document in hand.
     """
 
     sizes: array = field(default_factory=lambda: array("q"))
     alphabet: set[str] = field(default_factory=set)
+    ideographs: set[str] = field(default_factory=set)
     chinese_characters: int = 0
+    last: int | None = None
 
     @property
     def total(self) -> int:
         """Characters of the corpus."""
-        return int(np.frombuffer(self.sizes, np.int64).sum()) if self.sizes else 0
+        return sum(self.sizes)
 
     @property
     def is_chinese(self) -> bool:
@@ -58,7 +63,7 @@ class Scan:
 
     def vocabulary(self) -> int:
         """How large a vocabulary this corpus supports."""
-        return vocabulary_size(self.total - self.chinese_characters, sum(map(is_cjk, self.alphabet)))
+        return vocabulary_size(self.total - self.chinese_characters, len(self.ideographs))
 
 
 def scan(source: TextSource, tally: Tally) -> Scan:
@@ -67,27 +72,33 @@ def scan(source: TextSource, tally: Tally) -> Scan:
     Raises:
         SelftaughtError: if no row of it can be kept.
     """
-    found, last = Scan(), None
-    chinese: set[str] = set()
-    for row in source.rows(tally):
-        if row.document != last:
-            found.sizes.append(0)
-            last = row.document
-        found.sizes[-1] += len(row.text)
-        characters = set(row.text)
-        if fresh := characters - found.alphabet:  # each character is looked at closely once, not once a row
-            found.alphabet |= fresh
-            chinese.update(filter(is_cjk, fresh))
-        if not chinese.isdisjoint(characters):
-            found.chinese_characters += sum(map(chinese.__contains__, row.text))
-    if not found.sizes:
-        first = f"; the first: {tally.records[0]}" if tally.records else ""
-        raise SelftaughtError(
-            f"there is no text in the data: {tally.summary()}{first}",
-            where=source.description,
-            do="selftaught check names every row that was set aside",
-        )
+    found = scan_rows(source.rows(tally))
+    require_rows(source, tally)
     return found
+
+
+def scan_rows(rows: Iterable[Row]) -> Scan:
+    """What all of these rows tell."""
+    sizes, counts = array("q"), np.zeros(_CODE_POINTS, np.int64)
+    document: int | None = None
+    waiting: list[str] = []
+    length = 0
+    for row in rows:
+        if row.document != document:
+            sizes.append(0)
+            document = row.document
+        sizes[-1] += len(row.text)
+        waiting.append(row.text)
+        length += len(row.text)
+        if length >= _BATCH_CHARACTERS:
+            counts += _count_characters(waiting)
+            waiting, length = [], 0
+    return Scan(sizes, counts + _count_characters(waiting))
+
+
+def _count_characters(texts: list[str]) -> np.ndarray:
+    points = np.frombuffer("".join(texts).encode("utf-32-le", "surrogatepass"), np.uint32)
+    return np.bincount(points, minlength=_CODE_POINTS)
 
 
 def hold_out(sizes: Iterable[int], seed: int) -> dict[int, int]:
@@ -101,9 +112,7 @@ def hold_out(sizes: Iterable[int], seed: int) -> dict[int, int]:
     total = int(lengths.sum())
     wanted = int(min(max(0.02 * total, 20_000), 0.1 * total, 2_000_000))
     numbers = torch.arange(len(lengths))
-    order = (
-        Randomness.of(seed, torch.zeros_like(numbers), numbers).child("held out").keys.argsort(stable=True)
-    )
+    order = Randomness.of(seed, torch.zeros_like(numbers), numbers).child("held out").keys.argsort(stable=True)
     chosen: dict[int, int] = {}
     for document in order.tolist():
         if wanted <= 0:
@@ -156,6 +165,7 @@ def prepare(
     source = open_text(data, text=text)
     asked = {
         "source": source.fingerprint,
+        "text": text,
         "seed": seed,
         "tokenizer": tokenizer.fingerprint if tokenizer else [kind, vocab_size],
     }
@@ -252,11 +262,25 @@ def _sample(source: TextSource, held: dict[int, int], share: float) -> Iterator[
             yield piece.text
 
 
+def tokenise_all(
+    data: str | Path, folder: Path, tokenizer: TextTokenizer, text: str | None = None
+) -> tuple[TokenStore, int, Tally]:
+    """Tokenise all of ``data`` into one store below ``folder``, for measuring on it.
+
+    Returns:
+        the store, the UTF-8 bytes of the text, and the tally of rows.
+    """
+    source, tally = open_text(data, text=text), Tally()
+    found = scan(source, tally)
+    size = _tokenise(source, folder, dict.fromkeys(range(len(found.sizes)), 0), tokenizer, source.fingerprint)
+    return TokenStore(folder / "held_out"), size, tally
+
+
 def _tokenise(
     source: TextSource, folder: Path, held: dict[int, int], tokenizer: TextTokenizer, fingerprint: str
 ) -> int:
     """Write both stores; return the UTF-8 bytes of the held-out text."""
-    held_out_bytes = 0
+    held_out_bytes, encoder = 0, WordwiseEncoder(tokenizer)
     train, held_out = (
         StoreWriter(
             folder / name,
@@ -269,7 +293,7 @@ def _tokenise(
         for name in ("train", "held_out")
     )
     for batch in _batched(_pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS)):
-        for piece, ids in zip(batch, tokenizer.encode([piece.text for piece in batch]), strict=True):
+        for piece, ids in zip(batch, encoder.encode([piece.text for piece in batch]), strict=True):
             writer = held_out if piece.held_out else train
             held_out_bytes += len(piece.text.encode()) if piece.held_out else 0
             if piece.begins:

@@ -13,9 +13,7 @@ BYTE_ORDER_MARKS = (
 )
 NAMES = {"utf-8": "UTF-8", "gb18030": "GB18030", "cp1252": "Windows-1252 (latin-1)", "latin-1": "latin-1"}
 FEW_LINES = 3  # fewer broken lines than this in a long file are damage, not another encoding
-WESTERN = frozenset(
-    "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüœŒšŠ‘’“”–—…«»¡¿°§£€¤©®·•´½¼¾º¨\xa0\x85"
-)
+WESTERN = frozenset("ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÑÒÓÔÕÖØÙÚÛÜßàáâãäåæçèéêëìíîïñòóôõöøùúûüœŒšŠ‘’“”–—…«»¡¿°§£€¤©®·•´½¼¾º¨\xa0\x85")
 COMMON_CHINESE = frozenset(  # characters of which any Chinese text has many, in simplified writing
     "的一是不了在人有我他这个们中来上大为和国地到以说时要就出会可也你对生能而子那得于着下自之年过发后作里用道行所然"
     "家种事成方多经么去法学如都同现当没动面起看定天分还进好小部其些主样理心她本前开但因只从想实日者意无力它与长把机"
@@ -122,9 +120,7 @@ def _looks_chinese(lines: list[bytes]) -> bool:
     punctuation = sum(map(_is_chinese_punctuation, strange))
     common = sum(char in COMMON_CHINESE for char in hanzi)
     return (
-        lost <= 0.1 * len(lines)
-        and len(hanzi) + punctuation >= 0.8 * len(strange) > 0
-        and common >= 0.12 * len(hanzi)
+        lost <= 0.1 * len(lines) and len(hanzi) + punctuation >= 0.8 * len(strange) > 0 and common >= 0.12 * len(hanzi)
     )
 
 
@@ -144,11 +140,7 @@ def _guess(evidence: bytes) -> str:
 
     best = charset_normalizer.from_bytes(evidence, threshold=0.1).best()
     probe = '\n,;"\tazAZ09'
-    if (
-        best is None
-        or probe.encode(best.encoding, "ignore") != probe.encode()
-        or not decodes(evidence, best.encoding)
-    ):
+    if best is None or probe.encode(best.encoding, "ignore") != probe.encode() or not decodes(evidence, best.encoding):
         return ""
     return best.encoding
 

@@ -60,9 +60,7 @@ class Batches:
         places = np.arange(position, position + self.size)
         epochs, offsets = np.divmod(places, len(self.source))
         order = [permutation(len(self.source), self.seed, epoch) for epoch in np.unique(epochs).tolist()]
-        indices = np.array(
-            [order[epoch - epochs[0]][offset] for epoch, offset in zip(epochs, offsets, strict=True)]
-        )
+        indices = np.array([order[epoch - epochs[0]][offset] for epoch, offset in zip(epochs, offsets, strict=True)])
         samples = self.source.take(indices, epochs)
         rng = Randomness.of(self.seed, torch.from_numpy(epochs), torch.from_numpy(indices))
         return {**self.objective.pretext(samples, self.spec, rng), "size": self.size}

@@ -68,13 +68,9 @@ def _text_files(found: Found, text: str | None, name: str) -> TextFiles:
     if not files:
         raise _nothing_to_read(name, refused, found)
     if text is not None and all(isinstance(file, PlainFile) for file in files):
-        raise SelftaughtError(
-            f"a column {text!r} was asked for, but there are only files of plain text", where=name
-        )
+        raise SelftaughtError(f"a column {text!r} was asked for, but there are only files of plain text", where=name)
     size = sum(file.file.path.stat().st_size for file in files)
-    return TextFiles(
-        tuple(files), tuple(refused), _describe(files, refused, found, size), size, _fingerprint(files)
-    )
+    return TextFiles(tuple(files), tuple(refused), _describe(files, refused, found, size), size, _fingerprint(files))
 
 
 def _open(file: DataFile, text: str | None) -> PlainFile | ColumnFile:
@@ -96,15 +92,12 @@ def _open(file: DataFile, text: str | None) -> PlainFile | ColumnFile:
 def _nothing_to_read(name: str, refused: Sequence[Quarantined], found: Found) -> SelftaughtError:
     details = [str(one) for one in refused[:SHOWN]] + _passed_over(found)
     return SelftaughtError(
-        f"nothing can be read in {printable(name)!r}"
-        + (f": {'; '.join(details)}" if details else ": it is empty"),
+        f"nothing can be read in {printable(name)!r}" + (f": {'; '.join(details)}" if details else ": it is empty"),
         do=f"text is read from {' '.join(KINDS)}, each also .gz or .zst",
     )
 
 
-def _describe(
-    files: Sequence[PlainFile | ColumnFile], refused: Sequence[Quarantined], found: Found, size: int
-) -> str:
+def _describe(files: Sequence[PlainFile | ColumnFile], refused: Sequence[Quarantined], found: Found, size: int) -> str:
     kinds = Counter(str(file) for file in files)
     if len(files) == 1:
         parts = [f"{files[0].file.name}: {files[0]}, {megabytes(size)}"]

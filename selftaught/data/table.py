@@ -28,9 +28,7 @@ class Layout:
     columns: tuple[str, ...]
 
     def __str__(self) -> str:
-        between = (
-            f"separated by {DELIMITERS[self.delimiter]}" if self.delimiter in DELIMITERS else "one column"
-        )
+        between = f"separated by {DELIMITERS[self.delimiter]}" if self.delimiter in DELIMITERS else "one column"
         return between if self.header else f"{between}, no header"
 
 
@@ -199,11 +197,7 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
         return True
     if any(not name.strip() or is_number(name) or len(name) > LONGEST_NAME for name in first):
         return False
-    columns = (
-        [[fields[position] for fields in others] for position in range(len(first))]
-        if _fit(first, others)
-        else []
-    )
+    columns = [[fields[position] for fields in others] for position in range(len(first))] if _fit(first, others) else []
     if any(name in column for name, column in zip(first, columns, strict=False)):
         return False
     return any(

@@ -37,9 +37,7 @@ class RecordFile:
             return parquet_records(self.file, columns)
         if self.layout is not None:
             return table_records(record_lines(self.file, self.encoding), self.layout)
-        return (
-            json_lines(self.file, self.encoding) if self.by_line else json_objects(self.file, self.encoding)
-        )
+        return json_lines(self.file, self.encoding) if self.by_line else json_objects(self.file, self.encoding)
 
 
 def open_records(file: DataFile, kind: Kind) -> tuple[RecordFile, list[Values]]:

@@ -170,9 +170,7 @@ def load_tokenizer(folder: Path) -> TextTokenizer:
         ) from error
     backend.no_padding()
     backend.no_truncation()
-    return TextTokenizer(
-        backend, {role: t for role, t in specials.items() if backend.token_to_id(t) is not None}
-    )
+    return TextTokenizer(backend, {role: t for role, t in specials.items() if backend.token_to_id(t) is not None})
 
 
 def _special_tokens(config: dict[str, Any]) -> dict[str, str]:
@@ -250,9 +248,7 @@ def _train_wordpiece(texts: Iterable[str], vocab_size: int, alphabet: Iterable[s
 
 
 def _wordpiece_backend(vocabulary: dict[str, int]) -> Tokenizer:
-    backend = Tokenizer(
-        models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD)
-    )
+    backend = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]", max_input_chars_per_word=_LONGEST_WORD))
     backend.normalizer = normalizers.BertNormalizer(
         clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=True
     )
@@ -260,9 +256,7 @@ def _wordpiece_backend(vocabulary: dict[str, int]) -> Tokenizer:
         [pre_tokenizers.BertPreTokenizer(), pre_tokenizers.FixedLength(_LONGEST_WORD)]
     )
     backend.decoder = decoders.WordPiece()
-    backend.add_special_tokens(
-        [AddedToken(t, special=True) for t in WORDPIECE_SPECIALS.values() if t in vocabulary]
-    )
+    backend.add_special_tokens([AddedToken(t, special=True) for t in WORDPIECE_SPECIALS.values() if t in vocabulary])
     return backend
 
 

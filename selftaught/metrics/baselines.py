@@ -64,9 +64,7 @@ def _tfidf(train_texts: Sequence[str], test_texts: Sequence[str], chinese: bool)
         ) from error
     is_word_pair = [not chinese and " " in term for term in terms.get_feature_names_out()]
     importance = np.where(is_word_pair, WORD_PAIR, 1).astype(np.float32)
-    return tuple(
-        normalize(rows.multiply(importance).tocsr()) for rows in (train, terms.transform(test_texts))
-    )
+    return tuple(normalize(rows.multiply(importance).tocsr()) for rows in (train, terms.transform(test_texts)))
 
 
 def majority(train_labels: Sequence[str], n: int) -> list[str]:

@@ -123,9 +123,7 @@ def _labels_needed(line: Sequence[Point], score: float) -> float | None:
     return None
 
 
-def verdict_sentence(
-    curve: Sequence[Point], ours: str, baselines: Sequence[str], untrained: str
-) -> tuple[bool, str]:
+def verdict_sentence(curve: Sequence[Point], ours: str, baselines: Sequence[str], untrained: str) -> tuple[bool, str]:
     """Whether self-supervision helped, and one plain sentence that says so with figures.
 
     It helped if at one or more few-label budgets `ours` beats both the untrained network and the baseline

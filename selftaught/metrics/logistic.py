@@ -118,9 +118,7 @@ def row_weights(codes: np.ndarray) -> np.ndarray:
     return len(codes) / (np.count_nonzero(counts) * counts[codes])
 
 
-def _minimise(
-    axes: _Axes, codes: np.ndarray, strength: float, start: np.ndarray, precision: float
-) -> np.ndarray:
+def _minimise(axes: _Axes, codes: np.ndarray, strength: float, start: np.ndarray, precision: float) -> np.ndarray:
     """Weight and bias [R + 1, K] that minimise the objective, to a relative precision a step."""
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 

@@ -91,15 +91,11 @@ class _Tokens:
     def holds(self, row: "_Tokens", position: int) -> bool:
         """Whether the row's tokens stand at token `position`."""
         own = self.starts[position : position + len(row.starts)]
-        return np.array_equal(own - own[0], row.starts) and np.array_equal(
-            self.letters[own[0] : own[-1]], row.letters
-        )
+        return np.array_equal(own - own[0], row.starts) and np.array_equal(self.letters[own[0] : own[-1]], row.letters)
 
     def last(self, count: int) -> "_Tokens":
         starts = self.starts[-count - 1 :]
-        return _Tokens(
-            self.letters[starts[0] :], starts - starts[0], self.lines[self.lines >= starts[0]] - starts[0]
-        )
+        return _Tokens(self.letters[starts[0] :], starts - starts[0], self.lines[self.lines >= starts[0]] - starts[0])
 
 
 class _Prefix:
@@ -134,9 +130,7 @@ class _Lookup:
     def candidates(self, prefix: _Prefix, at_line: np.ndarray) -> Iterator[tuple[int, int]]:
         """Pairs of row and token position where head and whole row have the text's hashes."""
         first, last = prefix.starts[: -self.head], prefix.starts[self.head :]
-        position = (
-            np.flatnonzero(at_line[first] & at_line[last]) if self.whole_line else np.arange(len(first))
-        )
+        position = np.flatnonzero(at_line[first] & at_line[last]) if self.whole_line else np.arange(len(first))
         hashes = prefix.hashes(first[position], last[position])
         likely = self.maybe[hashes >> np.uint64(64 - FILTER_BITS)]
         position, hashes = position[likely], hashes[likely]

@@ -40,9 +40,7 @@ class Probe:
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Probe":
         """The inverse of `to_arrays`."""
         names = np.asarray(arrays["classes"]).tobytes().decode().split("\0")
-        numbers = {
-            field.name: np.asarray(arrays[field.name]) for field in fields(cls) if field.name != "classes"
-        }
+        numbers = {field.name: np.asarray(arrays[field.name]) for field in fields(cls) if field.name != "classes"}
         return cls(**numbers, classes=np.array(names))
 
 

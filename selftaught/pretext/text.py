@@ -48,9 +48,7 @@ def choose_words(maskable: Tensor, words: Tensor, count: int, rng: Randomness) -
     return best.indices, best.values >= 0
 
 
-def replace_tokens(
-    input_ids: Tensor, positions: Tensor, chosen: Tensor, spec: TextSpec, rng: Randomness
-) -> Tensor:
+def replace_tokens(input_ids: Tensor, positions: Tensor, chosen: Tensor, spec: TextSpec, rng: Randomness) -> Tensor:
     """Put the mask token in 80 % of the chosen positions, a random token in 10 %, and leave 10 % as they are.
 
     Devlin et al. 2019, section 3.1. The random token is any token of the vocabulary that is not special.

@@ -40,9 +40,7 @@ def surfaces(tokens: Sequence[str], kind: str) -> tuple[str, ...]:
         return tuple(token.replace("▁", " ") for token in tokens)
     alphabet = _bytelevel_alphabet()
     return tuple(
-        bytes(alphabet[c] for c in token).decode(errors="replace")
-        if all(c in alphabet for c in token)
-        else token
+        bytes(alphabet[c] for c in token).decode(errors="replace") if all(c in alphabet for c in token) else token
         for token in tokens
     )
 

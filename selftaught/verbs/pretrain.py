@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
-from selftaught.fit import finished
 from selftaught.pretraining import check_recipe, prepare_pretraining, run_pretraining, summary
 from selftaught.recipe import compose, settled
+from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 
@@ -77,7 +77,7 @@ def pretrain(
     run = Run(out or Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
     with run.locked():
         before = settled(run.recipe, asked)
-        if before is not None and (done := finished(run)) is not None:
+        if before is not None and (done := read_report(run, "pretrain")) is not None:
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
             return tell(done, summary(done), json=json)
         ready = prepare_pretraining(run, before or asked)

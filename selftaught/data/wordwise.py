@@ -1,0 +1,62 @@
+"""Tokenising a corpus word by word: each word once, and looked up whenever it comes again.
+
+A corpus says most of its words many times, and a tokenizer that splits at white space first makes the same tokens of
+a word wherever it stands. Looking a word up is ten times as fast as tokenising it.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import chain
+
+import numpy as np
+from tokenizers import Tokenizer, normalizers, pre_tokenizers
+
+from selftaught.data.tokenise import TextTokenizer
+
+_REMEMBERED = 1 << 19  # words; then all are forgotten, and the frequent ones are soon known again
+_NEW_SHARE = 0.25  # from which on looking up does not pay: Chinese has no spaces, base64 no repetitions
+# Python splits at these too, where BERT's normalisation drops them and joins what stands on both sides.
+_NO_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
+
+
+class WordwiseEncoder:
+    """The same ids as :meth:`TextTokenizer.encode`, faster on long texts with spaces, for one thread at a time.
+
+    Args:
+        tokenizer: any; one whose words do not stand alone is simply called.
+    """
+
+    def __init__(self, tokenizer: TextTokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32)
+        self._stand_alone = _words_stand_alone(tokenizer.backend)
+        self._known: dict[str, bytes] = {}
+
+    def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """The ids of each text, without special tokens; together the texts should be some hundred thousand words."""
+        if not self._stand_alone or any(map(_NO_SPACE.search, texts)):
+            return self._directly(texts)
+        words = [text.split() for text in texts]
+        if len(self._known) > _REMEMBERED:
+            self._known.clear()
+        new = list(set(chain.from_iterable(words)).difference(self._known))
+        if len(new) > _NEW_SHARE * sum(map(len, words)):
+            return self._directly(texts)
+        self._known.update(zip(new, map(np.ndarray.tobytes, self._directly(new)), strict=True))
+        return [np.frombuffer(b"".join(map(self._known.__getitem__, some)), self._dtype) for some in words]
+
+    def _directly(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return [np.array(ids, self._dtype) for ids in self._tokenizer.encode(texts)]
+
+
+def _words_stand_alone(backend: Tokenizer) -> bool:
+    """Whether no token, and nothing that decides about one, reaches across white space."""
+    first = backend.pre_tokenizer
+    if isinstance(first, pre_tokenizers.Sequence):
+        first = first[0]
+    if not isinstance(first, pre_tokenizers.BertPreTokenizer):
+        return False
+    if not isinstance(backend.normalizer, normalizers.BertNormalizer):
+        return False
+    added = backend.get_added_tokens_decoder().values()
+    return not any(character.isspace() for token in added for character in token.content)

@@ -1,0 +1,37 @@
+"""The reports of a run: ``report.json`` with a part for each verb, and ``report.md`` for people."""
+
+import json
+import re
+from typing import Any
+
+from selftaught.console import dump
+from selftaught.run import Run, replace_file
+
+_TITLE = re.compile(r"^# (\w+)$", re.MULTILINE)
+
+
+def read_report(run: Run, verb: str) -> dict[str, Any] | None:
+    """What ``verb`` reported in this run, None if it has not ended there."""
+    return _read(run).get(verb)
+
+
+def write_report(run: Run, report: dict[str, Any], lines: list[str]) -> None:
+    """Set the part of ``report["verb"]`` in both files, and leave the other verbs' parts.
+
+    Args:
+        lines: Markdown.
+    """
+    verb = report["verb"]
+    replace_file(run.folder / "report.json", dump({**_read(run), verb: report}, indent=1))
+    file = run.folder / "report.md"
+    pieces = _TITLE.split(file.read_text(encoding="utf-8")) if file.exists() else [""]
+    parts = dict(zip(pieces[1::2], pieces[2::2], strict=True))
+    parts[verb] = "\n\n" + "\n".join(lines).strip() + "\n\n"
+    replace_file(file, "".join(f"# {name}{text}" for name, text in parts.items()))
+
+
+def _read(run: Run) -> dict[str, Any]:
+    try:
+        return json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}

@@ -1,0 +1,122 @@
+"""``selftaught check``: what is in the data, what is wrong with it, will it be enough."""
+
+from array import array
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from selftaught.console import tell
+from selftaught.data.corpus import scan_rows
+from selftaught.data.examples import Labels
+from selftaught.data.labels import read_labels
+from selftaught.data.source import open_text, require_rows
+from selftaught.data.tally import Tally
+from selftaught.data.text import Row
+
+_SHOWN = 10
+_CHARACTERS_A_TOKEN = {True: 1.0, False: 4.0}  # Chinese or not, roughly
+_ENOUGH_TOKENS = 1_000_000  # below, a tiny model has learned little but which words are common (docs/lab.md)
+_FEW_LABELS = 8
+
+
+def check(
+    data: str, *, labels: str | None = None, text: str | None = None, label: str | None = None, json: bool = False
+) -> dict[str, Any]:
+    """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is trained or written.
+
+    Args:
+        data: A folder, a file, builtin:NAME or hf:NAME.
+        labels: Labelled texts, to be checked as well.
+        text: The column that holds the text.
+        label: The column that holds the label.
+        json: Print one JSON object.
+    """
+    source, tally, hashes = open_text(data, text=text), Tally(), array("q")
+
+    def rows() -> Iterator[Row]:
+        for row in source.rows(tally):
+            hashes.append(hash(row.text.strip()))
+            yield row
+
+    found = scan_rows(rows())
+    require_rows(source, tally)
+    duplicates = len(hashes) - len(np.unique(np.frombuffer(hashes, np.int64)))
+    tokens = round(found.total / _CHARACTERS_A_TOKEN[found.is_chinese])
+    advice = _advice(tokens, duplicates, len(hashes))
+    report: dict[str, Any] = {
+        "verb": "check",
+        "description": source.description,
+        **tally.to_json(),
+        "documents": len(found.sizes),
+        "characters": found.total,
+        "alphabet": len(found.alphabet),
+        "language": "Chinese" if found.is_chinese else "alphabetic",
+        "tokens_estimated": tokens,
+        "vocabulary": found.vocabulary(),
+        "duplicates": duplicates,
+        "advice": advice,
+    }
+    lines = [
+        f"data        {source.description}",
+        f"rows        {tally.summary()}",
+        *_named(tally),
+        f"content     {len(found.sizes):,} documents, {found.total:,} characters, about {tokens:,} tokens; "
+        f"{report['language']}, {len(found.alphabet):,} different characters, vocabulary {found.vocabulary():,}",
+        f"duplicates  {duplicates:,} rows repeat another",
+    ]
+    if labels is not None:
+        read = read_labels(labels, text=text, label=label)
+        report["labels"] = _label_facts(read)
+        lines += _label_lines(read)
+        advice += _label_advice(read)
+    return tell(report, lines + [f"advice      {sentence}" for sentence in advice], json=json)
+
+
+def _named(tally: Tally) -> list[str]:
+    """The first quarantined rows, each on a line of its own."""
+    more = [f"… and {tally.quarantined - _SHOWN} more, named by --json"] if tally.quarantined > _SHOWN else []
+    return [f"            {record}" for record in [*tally.records[:_SHOWN], *more]]
+
+
+def _advice(tokens: int, duplicates: int, rows: int) -> list[str]:
+    found = []
+    if tokens < _ENOUGH_TOKENS:
+        found.append(
+            f"about {tokens:,} tokens are few: below a million a model learns little beyond which words are common. "
+            "Add text of the same kind, or go on from a checkpoint with --init"
+        )
+    else:
+        found.append(f"about {tokens:,} tokens are enough for a tiny model; more text allows a larger one")
+    if duplicates > rows / 5:
+        found.append(f"{duplicates / rows:.0%} of the rows are repeats: a model learns them by heart; remove them")
+    return found
+
+
+def _label_facts(labels: Labels) -> dict[str, Any]:
+    return {
+        "description": labels.description,
+        **labels.tally.to_json(),
+        "classes": labels.counts,
+        "duplicates": labels.duplicates,
+        "conflicts": labels.conflicts,
+    }
+
+
+def _label_lines(labels: Labels) -> list[str]:
+    shown = [f"{name} {count}" for name, count in list(labels.counts.items())[:_SHOWN]]
+    more = f" and {len(labels.counts) - _SHOWN} more" if len(labels.counts) > _SHOWN else ""
+    return [
+        f"labels      {labels.description}",
+        f"rows        {labels.tally.summary()}; {labels.duplicates} repeat another, "
+        f"{labels.conflicts} texts have two labels",
+        *_named(labels.tally),
+        f"classes     {len(labels.counts)}: {', '.join(shown)}{more}",
+    ]
+
+
+def _label_advice(labels: Labels) -> list[str]:
+    rare = [name for name, count in labels.counts.items() if count < _FEW_LABELS]
+    if not rare:
+        return []
+    return [f"{len(rare)} classes have fewer than {_FEW_LABELS} labels, such as {rare[0]}: a few more there help most"]

@@ -1,0 +1,72 @@
+"""``selftaught embed``: features of texts, for search, clustering, or any model of one's own."""
+
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from selftaught.console import tell
+from selftaught.data.source import open_text
+from selftaught.data.tally import Tally
+from selftaught.data.text import Row
+from selftaught.errors import SelftaughtError
+from selftaught.features import text_features
+from selftaught.machine import pick_device
+from selftaught.pretrained import open_pretrained
+
+_ROWS_AT_ONCE = 4096
+
+
+def embed(
+    run: Path,
+    data: str,
+    *,
+    out: Path,
+    text: str | None = None,
+    device: str | None = None,
+    json: bool = False,
+) -> dict[str, Any]:
+    """Write the features of each row of the data to a Parquet file: text, file, line, vector.
+
+    Args:
+        run: A run, or a checkpoint folder of transformers.
+        data: Text as for pretrain; a line of a text file is a row.
+        out: The Parquet file.
+        text: The column that holds the text.
+        device: cpu, cuda, …
+        json: Print one JSON object.
+    """
+    pretrained = open_pretrained(run)
+    pretrained.backbone.to(pick_device(device))
+    width = 4 * pretrained.backbone.width
+    schema = pa.schema(
+        [("text", pa.string()), ("file", pa.string()), ("line", pa.int64()), ("vector", pa.list_(pa.float32(), width))]
+    )
+    tally = Tally()
+    rows = iter(open_text(data, text=text).rows(tally))
+    aside = out.with_name(out.name + ".partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        with pq.ParquetWriter(aside, schema) as writer:
+            for block in _blocks(rows):
+                texts = [row.text.strip() for row in block]
+                features = text_features(pretrained.backbone, pretrained.tokenizer, texts, pretrained.unigram)
+                vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), width)
+                files, lines = [row.file for row in block], [row.line for row in block]
+                writer.write_table(pa.table([texts, files, lines, vectors], schema=schema))
+        aside.replace(out)
+    except OSError as error:
+        what = f"the vectors cannot be written: {error}"
+        raise SelftaughtError(what, where=str(out), do="choose another --out") from error
+    finally:
+        aside.unlink(missing_ok=True)
+    report = {"verb": "embed", "out": str(out), "rows": tally.to_json(), "dimensions": width}
+    return tell(report, [f"rows        {tally.summary()}", f"vectors     {out}, {width} dimensions"], json=json)
+
+
+def _blocks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while block := list(islice(rows, _ROWS_AT_ONCE)):
+        yield block

@@ -1,0 +1,92 @@
+"""``selftaught evaluate``: the objective's or the task's own measures on data that was not trained on."""
+
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from selftaught.answering import classify_texts
+from selftaught.console import table, tell
+from selftaught.data.labels import read_labels
+from selftaught.errors import SelftaughtError
+from selftaught.held_out import measure_text
+from selftaught.machine import pick_device
+from selftaught.metrics.scores import classification_scores
+from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.report import write_report
+
+
+def evaluate(
+    run: Path,
+    data: str,
+    *,
+    text: str | None = None,
+    label: str | None = None,
+    device: str | None = None,
+    json: bool = False,
+) -> dict[str, Any]:
+    """Measure a run on data it was not trained on: a pretrained one on text, a fine-tuned one on labels.
+
+    Args:
+        run: A run, or a checkpoint folder of transformers.
+        data: Text as for pretrain, or labels as for finetune.
+        text: The column that holds the text.
+        label: The column that holds the label.
+        device: cpu, cuda, …
+        json: Print one JSON object.
+    """
+    pretrained = open_pretrained(run)
+    pretrained.backbone.to(pick_device(device))
+    if pretrained.is_classifier:
+        report, lines = _on_labels(pretrained, data, text, label)
+    else:
+        report, lines = _on_text(pretrained, data, text)
+    if pretrained.run is not None:
+        write_report(pretrained.run, report, [f"Data: `{data}`", "", "```", *lines, "```"])
+    return tell(report, lines, json=json)
+
+
+def _on_text(pretrained: Pretrained, data: str, text: str | None) -> tuple[dict[str, Any], list[str]]:
+    with tempfile.TemporaryDirectory() as folder:
+        measures, rows = measure_text(pretrained, data, Path(folder), text)
+    report = {"verb": "evaluate", "data": data, "measures": measures, "rows": rows.to_json()}
+    lines = [f"rows        {rows.summary()}"]
+    lines += [f"{name.replace('_', ' '):26}{value:.4f}" for name, value in measures.items() if value is not None]
+    return report, lines
+
+
+def _on_labels(
+    pretrained: Pretrained, data: str, text: str | None, label: str | None
+) -> tuple[dict[str, Any], list[str]]:
+    labels = read_labels(data, text=text, label=label)
+    known = set(pretrained.backbone.config.label2id)
+    if strange := sorted(set(labels.counts) - known):
+        raise SelftaughtError(
+            f"the data has labels that the model does not know: {', '.join(strange[:5])}",
+            where=data,
+            do="name the right column with --label; the model's classes are in its README.md",
+        )
+    truth = [e.label for e in labels.examples]
+    said = [a["label"] for a in classify_texts(pretrained, [e.text for e in labels.examples])]
+    measures = classification_scores(truth, said)
+    right = Counter(t for t, s in zip(truth, said, strict=True) if t == s)
+    named = Counter(said)
+    classes = {
+        name: {"rows": n, "recall": right[name] / n, "precision": right[name] / named[name] if named[name] else None}
+        for name, n in labels.counts.items()
+    }
+    report = {
+        "verb": "evaluate",
+        "data": data,
+        "measures": measures,
+        "classes": classes,
+        "rows": labels.tally.to_json(),
+    }
+    rows = [
+        [name, str(c["rows"]), f"{c['recall']:.3f}", "-" if c["precision"] is None else f"{c['precision']:.3f}"]
+        for name, c in classes.items()
+    ]
+    lines = [f"rows        {labels.tally.summary()}", ""]
+    lines += table(["class", "rows", "recall", "precision"], rows)
+    lines += ["", *(f"{name.replace('_', '-'):12}{value:.4f}" for name, value in measures.items())]
+    return report, lines

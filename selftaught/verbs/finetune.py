@@ -1,0 +1,89 @@
+"""``selftaught finetune``: teach a pretrained model a task from labels."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from selftaught.classifier_run import prepare_finetuning, run_finetuning, summary
+from selftaught.console import note, tell
+from selftaught.recipe import compose, settled
+from selftaught.report import read_report
+from selftaught.run import Run, replace_file
+from selftaught.schedule import parse_duration
+
+
+def finetune(
+    run: Path,
+    labels: str,
+    *,
+    task: str = "classify",
+    out: Path | None = None,
+    test: str | None = None,
+    text: str | None = None,
+    label: str | None = None,
+    steps: int | None = None,
+    epochs: float | None = None,
+    for_: Annotated[str | None, Parameter(name="--for")] = None,
+    batch: int | None = None,
+    seed: int | None = None,
+    device: str | None = None,
+    recipe: Path | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    dry_run: bool = False,
+    json: bool = False,
+) -> dict[str, Any]:
+    """Teach a pretrained model a task from labels.
+
+    A part of the labels is set aside to know when to stop; the weights of its best check are kept. The same command
+    again resumes an interrupted run.
+
+    Args:
+        run: A run, or any checkpoint folder of transformers.
+        labels: Labelled texts: a table, or a folder with a subfolder for each class.
+        task: What the labels mean; "selftaught objectives" lists the tasks.
+        out: The new run folder; RUN-TASK if not given.
+        test: Labelled texts to be scored on at the end; never used to train or to stop.
+        text: The column that holds the text.
+        label: The column that holds the label.
+        steps: Train for at most so many steps.
+        epochs: Train for at most so many passes over the labels.
+        for_: Train for at most so long, such as 10m.
+        batch: Rows a step.
+        seed: Of everything that is random.
+        device: cpu, cuda, …
+        recipe: A recipe file to begin with.
+        set_: Any other recipe key, as key=value.
+        dry_run: Print the plan and stop.
+        json: Print one JSON object.
+    """
+    given = {
+        "verb": "finetune",
+        "data.path": labels,
+        "data.text": text,
+        "data.label": label,
+        "data.test": test,
+        "objective.name": task,
+        "model.init": str(run),
+        "train.steps": steps,
+        "train.epochs": epochs,
+        "train.seconds": parse_duration(for_) if for_ else None,
+        "train.batch": batch,
+        "train.seed": seed,
+        "train.device": device,
+    }
+    asked = compose(given, file=recipe, settings=set_ or ())
+    new = Run(out or run.with_name(f"{run.resolve().name}-{task}"))
+    with new.locked():
+        before = settled(new.recipe, asked)
+        if before is not None and (done := read_report(new, "finetune")) is not None:
+            note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
+            return tell(done, summary(done), json=json)
+        ready = prepare_finetuning(before or asked)
+        for line in ready.lines():
+            note(line)
+        if dry_run:
+            return tell(ready.to_json(), ["dry run: nothing was trained"], json=json)
+        replace_file(new.recipe, ready.recipe.to_yaml())
+        report = run_finetuning(new, ready)
+    return tell(report, summary(report), json=json)
