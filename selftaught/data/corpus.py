@@ -6,7 +6,7 @@ Memory does not grow with the corpus, except for eight bytes a document.
 import json
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from selftaught.data.tokenise import (
     vocabulary_size,
 )
 from selftaught.data.wordwise import WordwiseEncoder
+from selftaught.pretext.words import CJK_RANGES, is_cjk
 from selftaught.randomness import Randomness, derive
 
 _SAMPLE_CHARACTERS = 50_000_000  # what a tokenizer is learned from; more does not change it visibly
@@ -33,28 +34,31 @@ _BATCH_CHARACTERS = 1 << 20
 _CODE_POINTS = 0x110000
 
 
-@dataclass
+@dataclass(frozen=True)
 class Scan:
-    """What one reading of the corpus tells; :func:`scan_row` adds to it.
+    """What one reading of the corpus tells.
 
     Args:
         sizes: characters of each document, in order.
-        alphabet: every character that occurs.
-        ideographs: the Chinese ones among them.
-        chinese_characters: how many characters of the corpus are Chinese.
-        last: the number of the document in hand.
+        counts: how often each character occurs, by code point: int64 [0x110000].
     """
 
-    sizes: array = field(default_factory=lambda: array("q"))
-    alphabet: set[str] = field(default_factory=set)
-    ideographs: set[str] = field(default_factory=set)
-    chinese_characters: int = 0
-    last: int | None = None
+    sizes: array
+    counts: np.ndarray
 
     @property
     def total(self) -> int:
         """Characters of the corpus."""
-        return sum(self.sizes)
+        return int(self.counts.sum())
+
+    @property
+    def alphabet(self) -> set[str]:
+        """Every character that occurs."""
+        return set(map(chr, np.flatnonzero(self.counts).tolist()))
+
+    @property
+    def chinese_characters(self) -> int:
+        return sum(int(self.counts[low : high + 1].sum()) for low, high in CJK_RANGES)
 
     @property
     def is_chinese(self) -> bool:
@@ -63,7 +67,7 @@ class Scan:
 
     def vocabulary(self) -> int:
         """How large a vocabulary this corpus supports."""
-        return vocabulary_size(self.total - self.chinese_characters, len(self.ideographs))
+        return vocabulary_size(self.total - self.chinese_characters, sum(map(is_cjk, self.alphabet)))
 
 
 def scan(source: TextSource, tally: Tally) -> Scan:
