@@ -20,11 +20,7 @@ from selftaught.randomness import Randomness
 from selftaught.run import Run
 from selftaught.schedule import Schedule
 
-KINDS = [
-    lookup.find(name, package)
-    for package in (lookup.OBJECTIVES, lookup.TASKS)
-    for name in lookup.names(package)
-]
+KINDS = [lookup.find(name, package) for package in (lookup.OBJECTIVES, lookup.TASKS) for name in lookup.names(package)]
 MUST_BE_TOLD: dict[str, Any] = {"classes": ("near", "far", "elsewhere")}  # fields without a default, by name
 
 NewLearner = Callable[[], Learner]
@@ -57,9 +53,7 @@ def new_learner(
     return lambda: Learner({"text": small_network(tokenizer)}, objective, spec)
 
 
-def posed(
-    objective: Objective, samples: Batch, spec: Spec, *, epoch: int = 0, rows: slice = slice(None)
-) -> Batch:
+def posed(objective: Objective, samples: Batch, spec: Spec, *, epoch: int = 0, rows: slice = slice(None)) -> Batch:
     """The question about some rows; a row's index is its place among all of them."""
     indices = torch.arange(len(samples["input_ids"]))[rows]
     rng = Randomness.of(5, torch.full_like(indices, epoch), indices)
@@ -82,9 +76,7 @@ def gradients(learner: Learner, parts: list[Batch]) -> dict[str, torch.Tensor]:
         found.update({name: p.grad.clone() for name, p in learner.named_parameters() if p.grad is not None})
 
     optimizer.register_step_pre_hook(keep)
-    steps = train(
-        learner, lambda _: iter(parts), optimizer, Schedule(steps=1), seed=0, accumulate=len(parts), clip=1e9
-    )
+    steps = train(learner, lambda _: iter(parts), optimizer, Schedule(steps=1), seed=0, accumulate=len(parts), clip=1e9)
     next(steps)
     return found
 
@@ -100,9 +92,7 @@ def test_is_found_by_its_file_s_name(objective: Objective) -> None:
     assert lookup.find(objective.name, package) is type(objective)
 
 
-def test_a_question_is_a_function_of_seed_epoch_and_index(
-    objective: Objective, samples: Batch, spec: Spec
-) -> None:
+def test_a_question_is_a_function_of_seed_epoch_and_index(objective: Objective, samples: Batch, spec: Spec) -> None:
     assert same(posed(objective, samples, spec), posed(objective, samples, spec))
 
 
@@ -164,9 +154,7 @@ def test_a_coupled_batch_is_not_split(
         gradients(new_learner(), [part, part])
 
 
-def test_every_part_is_trained(
-    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
-) -> None:
+def test_every_part_is_trained(objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner) -> None:
     learner = new_learner()
     found = gradients(learner, [posed(objective, samples, spec)])
     frozen = {name for name, parameter in learner.named_parameters() if not parameter.requires_grad}
@@ -202,9 +190,7 @@ def test_a_checkpoint_restores_everything(
     assert found is not None
     assert found.progress == Progress(1, 8, 0.5)
     assert same(dict(learner.state_dict()), dict(other.state_dict()))
-    resumed = train(
-        other, lambda _: iter([batch] * 4), moments, Schedule(steps=4), seed=0, start=found.progress
-    )
+    resumed = train(other, lambda _: iter([batch] * 4), moments, Schedule(steps=4), seed=0, start=found.progress)
     assert next(steps).loss == next(resumed).loss
     assert same(dict(learner.state_dict()), dict(other.state_dict()))
 

@@ -21,9 +21,7 @@ from selftaught.schedule import Schedule
 
 
 @pytest.fixture
-def learner(
-    spec: Spec, tokenizer: TextTokenizer, small_network: Callable[[TextTokenizer], TextBackbone]
-) -> Learner:
+def learner(spec: Spec, tokenizer: TextTokenizer, small_network: Callable[[TextTokenizer], TextBackbone]) -> Learner:
     torch.manual_seed(3)
     return Learner({"text": small_network(tokenizer)}, MLM(), spec)
 
@@ -39,20 +37,14 @@ def gradient(learner: nn.Module, parts: list[Batch]) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     optimizer = torch.optim.SGD(learner.parameters(), lr=0.0)
     optimizer.register_step_pre_hook(
-        lambda *_: found.update(
-            {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
-        )
+        lambda *_: found.update({n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None})
     )
-    steps = train(
-        learner, lambda _: iter(parts), optimizer, Schedule(steps=1), seed=0, accumulate=len(parts), clip=1e9
-    )  # type: ignore[arg-type]
+    steps = train(learner, lambda _: iter(parts), optimizer, Schedule(steps=1), seed=0, accumulate=len(parts), clip=1e9)  # type: ignore[arg-type]
     next(steps)
     return found
 
 
-def steps_of(
-    learner: Learner, batches: list[Batch], start: Progress, optimizer: Any, **more: Any
-) -> Iterator[Report]:
+def steps_of(learner: Learner, batches: list[Batch], start: Progress, optimizer: Any, **more: Any) -> Iterator[Report]:
     """Train on ``batches``, one a step, from wherever ``start`` stands."""
     size = batches[0]["size"]
     return train(
@@ -66,9 +58,7 @@ def steps_of(
     )
 
 
-def test_four_batches_of_eight_are_one_batch_of_thirty_two(
-    learner: Learner, padded: Batch, spec: Spec
-) -> None:
+def test_four_batches_of_eight_are_one_batch_of_thirty_two(learner: Learner, padded: Batch, spec: Spec) -> None:
     """To 1e-6 in every gradient, in float32, where the parts hold very different numbers of targets."""
     whole = posed(padded, spec)
     parts = [posed(padded, spec, slice(8 * i, 8 * i + 8)) for i in range(4)]

@@ -127,9 +127,7 @@ def test_a_question_sees_what_the_one_before_it_left(packed: Batch, spec: Spec) 
     assert torch.equal(turned.flatten()[batch["positions"]][asked], batch["answers"][asked])
 
 
-def test_a_question_about_another_input_gets_its_own_pass(
-    packed: Batch, spec: Spec, new_learner: NewLearner
-) -> None:
+def test_a_question_about_another_input_gets_its_own_pass(packed: Batch, spec: Spec, new_learner: NewLearner) -> None:
     both = Sum((MLM(), ReversedElsewhere(share=0.0)))
     batch = posed(both, packed, spec)
     assert batch["streams"].keys() == {"text", "text.whole"}
@@ -150,15 +148,11 @@ def test_each_member_is_divided_by_its_own_count(packed: Batch, spec: Spec, new_
     assert float(both.total(means)) == pytest.approx(float(means["mlm"]["loss"] + means["reversed"]["loss"]))
 
 
-def test_the_gradient_is_the_weighted_sum_of_the_members(
-    packed: Batch, spec: Spec, new_learner: NewLearner
-) -> None:
+def test_the_gradient_is_the_weighted_sum_of_the_members(packed: Batch, spec: Spec, new_learner: NewLearner) -> None:
     both = Sum((Reversed(), MLM()), weights=(0.25, 2.0))
     learner, batch = new_learner(both), posed(both, packed, spec)
     together = backward(learner, both.total(divide(learner(batch), batch["n"])))
-    alone = [
-        backward(learner, divide(learner(batch), batch["n"])[name]["loss"]) for name in ("reversed", "mlm")
-    ]
+    alone = [backward(learner, divide(learner(batch), batch["n"])[name]["loss"]) for name in ("reversed", "mlm")]
     for name, gradient in together.items():
         parts = [w * one[name] for w, one in zip((0.25, 2.0), alone, strict=True) if name in one]
         assert torch.allclose(gradient, sum(parts, torch.zeros(())), atol=1e-6), name
@@ -179,9 +173,7 @@ def test_accumulating_a_sum_is_one_large_batch(packed: Batch, spec: Spec, new_le
     found: dict[str, Tensor] = {}
     optimizer = torch.optim.SGD(learner.parameters(), lr=0.0)
     optimizer.register_step_pre_hook(
-        lambda *_: found.update(
-            {n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None}
-        )
+        lambda *_: found.update({n: p.grad.clone() for n, p in learner.named_parameters() if p.grad is not None})
     )
     next(train(learner, lambda _: iter(parts), optimizer, Schedule(steps=1), seed=0, accumulate=2, clip=1e9))
     for name, gradient in expected.items():

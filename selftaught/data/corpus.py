@@ -237,21 +237,32 @@ class _Piece:
 def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_Piece]:
     """Rows joined to blocks of about ``size`` characters, each of one document and one side of the split."""
     texts: list[str] = []
-    length = offset = 0
+    length = 0
     current: tuple[int, bool] | None = None
     begins = True
-    for row in rows:
-        offset = 0 if current is None or row.document != current[0] else offset
-        side = (row.document, row.document in held and offset >= held[row.document])
+    for text, side in _sides(rows, held):
         if current is not None and (side != current or length >= size):
             yield _Piece("".join(texts), current[1], begins)
             begins, texts, length = side != current, [], 0
         current = side
-        texts.append(row.text)
-        length += len(row.text)
-        offset += len(row.text)
+        texts.append(text)
+        length += len(text)
     if current is not None:
         yield _Piece("".join(texts), current[1], begins)
+
+
+def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, tuple[int, bool]]]:
+    """The text of rows with (document, held out); a row that the split goes through is cut there."""
+    offset, document = 0, -1
+    for row in rows:
+        offset = offset if row.document == document else 0
+        document = row.document
+        cut = held[document] - offset if document in held else len(row.text)
+        if cut > 0:
+            yield row.text[:cut], (document, False)
+        if cut < len(row.text):
+            yield row.text[max(cut, 0) :], (document, True)
+        offset += len(row.text)
 
 
 def _sample(source: TextSource, held: dict[int, int], share: float) -> Iterator[str]:

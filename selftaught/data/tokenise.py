@@ -18,7 +18,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre
 
 from selftaught.errors import SelftaughtError
 from selftaught.objective import TextSpec
-from selftaught.pretext.words import is_cjk, surfaces, word_starts
+from selftaught.pretext.words import surfaces, word_starts
 
 Kind = Literal["wordpiece", "bytelevel", "metaspace"]
 TrainedKind = Literal["wordpiece", "bytelevel"]
@@ -46,12 +46,14 @@ class TextTokenizer:
     backend: Tokenizer
     specials: dict[str, str]
 
+    def __post_init__(self) -> None:
+        self.backend.encode_special_tokens = True  # a text that says [MASK] means the word
+
     def __getstate__(self) -> dict[str, Any]:  # worker processes get it as text, as the file holds it
         return {"backend": self.backend.to_str(), "specials": self.specials}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        object.__setattr__(self, "backend", Tokenizer.from_str(state["backend"]))
-        object.__setattr__(self, "specials", state["specials"])
+        self.__init__(Tokenizer.from_str(state["backend"]), state["specials"])  # type: ignore[misc]
 
     @property
     def vocab_size(self) -> int:
@@ -234,17 +236,12 @@ def _train_bytelevel(texts: Iterable[str], vocab_size: int) -> TextTokenizer:
 
 def _train_wordpiece(texts: Iterable[str], vocab_size: int, alphabet: Iterable[str]) -> TextTokenizer:
     backend = _wordpiece_backend({"[UNK]": 0})
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=vocab_size, special_tokens=list(WORDPIECE_SPECIALS.values()), show_progress=False
-    )
+    # Handed over in a fixed order: the trainer would number the pieces of the alphabet as its hash table has them,
+    # and break ties between merges by those numbers, so that no two tokenizers of one corpus were the same.
+    first = [*WORDPIECE_SPECIALS.values(), *_alphabet_pieces(backend, alphabet)]
+    trainer = trainers.WordPieceTrainer(vocab_size=vocab_size, special_tokens=first, show_progress=False)
     backend.train_from_iterator(texts, trainer)
-    learned = sorted(backend.get_vocab(), key=backend.get_vocab().__getitem__)
-    missing = [piece for piece in _alphabet_pieces(backend, alphabet) if piece not in set(learned)]
-    kept = learned[: max(vocab_size - len(missing), 0)]
-    # Learned pieces come in order of merging, so the last are the rarest; single characters always stay.
-    characters = [piece for piece in learned[len(kept) :] if len(piece.removeprefix("##")) == 1]
-    vocabulary = {piece: i for i, piece in enumerate([*kept, *characters, *missing])}
-    return TextTokenizer(_wordpiece_backend(vocabulary), dict(WORDPIECE_SPECIALS))
+    return TextTokenizer(_wordpiece_backend(backend.get_vocab(with_added_tokens=False)), dict(WORDPIECE_SPECIALS))
 
 
 def _wordpiece_backend(vocabulary: dict[str, int]) -> Tokenizer:
@@ -265,6 +262,7 @@ def _alphabet_pieces(backend: Tokenizer, alphabet: Iterable[str]) -> list[str]:
     pieces = []
     for character in sorted(set(alphabet)):
         for normal in backend.normalizer.normalize_str(character).strip():
-            alone = is_cjk(normal) or len(backend.pre_tokenizer.pre_tokenize_str(f"a{normal}")) > 1
+            joined = backend.normalizer.normalize_str(f"a{normal}")
+            alone = len(backend.pre_tokenizer.pre_tokenize_str(joined)) > 1
             pieces += [normal] if alone else [normal, f"##{normal}"]
     return list(dict.fromkeys(pieces))

@@ -33,9 +33,7 @@ FILES = {
         ("name@refs%2Fconvert%2Fparquet/x", ("name", "refs/convert/parquet", "x")),
     ],
 )
-def test_a_name_has_a_data_set_a_revision_and_a_subfolder(
-    name: str, parts: tuple[str, str | None, str]
-) -> None:
+def test_a_name_has_a_data_set_a_revision_and_a_subfolder(name: str, parts: tuple[str, str | None, str]) -> None:
     assert split_name(name) == parts
 
 
@@ -55,9 +53,7 @@ class Hub(BaseHTTPRequestHandler):
             ]).encode())  # fmt: skip
         if path.startswith("/api/datasets/owner/films"):
             siblings = [{"rfilename": name} for name in FILES]
-            return self.answer(
-                json.dumps({"id": "owner/films", "sha": COMMIT, "siblings": siblings}).encode()
-            )
+            return self.answer(json.dumps({"id": "owner/films", "sha": COMMIT, "siblings": siblings}).encode())
         name = path.removeprefix(f"/datasets/owner/films/resolve/{COMMIT}/")
         return self.answer(FILES[name]) if name in FILES else self.answer(b"", 404, "RepoNotFound")
 

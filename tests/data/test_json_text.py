@@ -63,9 +63,7 @@ def test_after_broken_objects_reading_goes_on(tmp_path: Path) -> None:
     ]
 
 
-def test_a_list_on_one_line_may_be_longer_than_any_record(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_list_on_one_line_may_be_longer_than_any_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(streams, "CHUNK", 512)
     monkeypatch.setattr(records, "LONGEST_RECORD", 2048)
     objects = [{"text": f"row number {number}"} for number in range(500)]

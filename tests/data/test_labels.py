@@ -44,9 +44,7 @@ def test_labels_of_any_plain_type_are_strings(tmp_path: Path) -> None:
     pq.write_table(pa.table({"text": ["a b", "c d", "e f"], "label": [0, 1, None]}), tmp_path / "a.parquet")
     labels = read_labels(tmp_path / "a.parquet")
     assert [one.label for one in labels.examples] == ["0", "1"]
-    assert [(record.line, record.why) for record in labels.tally.records] == [
-        (3, "has no value in column 'label'")
-    ]
+    assert [(record.line, record.why) for record in labels.tally.records] == [(3, "has no value in column 'label'")]
 
 
 def test_a_column_of_few_values_is_the_label(tmp_path: Path) -> None:

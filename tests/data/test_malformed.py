@@ -60,9 +60,7 @@ def parquet(columns: dict[str, list[object]]) -> bytes:
 
 
 def bad_utf8_parquet() -> bytes:
-    text = pa.StringArray.from_buffers(
-        2, pa.py_buffer(b"\0\0\0\0\3\0\0\0\6\0\0\0"), pa.py_buffer(b"abc\xff\xfe\xfd")
-    )
+    text = pa.StringArray.from_buffers(2, pa.py_buffer(b"\0\0\0\0\3\0\0\0\6\0\0\0"), pa.py_buffer(b"abc\xff\xfe\xfd"))
     buffer = io.BytesIO()
     pq.write_table(pa.table({"text": text}), buffer)
     return buffer.getvalue()
@@ -96,9 +94,7 @@ reading("a lone UTF-16 mark", file("a.txt", b"\xff\xfe"), "there is no text")
 reading("only blank lines", file("a.txt", b"\n \n\t\n\r\n"), "there is no text")
 reading(
     "invalid UTF-8 in one row of 1000",
-    file(
-        "a.txt", HUNDRED * 5 + b"caf\xe9 and more\n" + (HUNDRED * 5)[: -len("a plain sentence, number 99\n")]
-    ),
+    file("a.txt", HUNDRED * 5 + b"caf\xe9 and more\n" + (HUNDRED * 5)[: -len("a plain sentence, number 99\n")]),
     Kept(999, ((501, "0xe9"),)),
 )
 reading(
@@ -106,9 +102,7 @@ reading(
     file("a.txt", CHINESE.encode() + b"\xe4\xb8 \xff\n" + CHINESE.encode()),
     Kept(40, ((21, "not UTF-8"),)),
 )
-reading(
-    "UTF-8 cut within a character", file("a.txt", HUNDRED + "字".encode()[:2]), Kept(100, ((101, "UTF-8"),))
-)
+reading("UTF-8 cut within a character", file("a.txt", HUNDRED + "字".encode()[:2]), Kept(100, ((101, "UTF-8"),)))
 reading("a line of NUL bytes", file("a.txt", HUNDRED + b"\0\0\0\0\n" + HUNDRED), Kept(200, ((101, "NUL"),)))
 reading(
     "NUL bytes within a line",
@@ -117,9 +111,7 @@ reading(
 )
 reading("UTF-16 with a mark", file("a.txt", CHINESE.encode("utf-16")), Kept(20))
 reading("UTF-16 without a mark", file("a.txt", HUNDRED.decode().encode("utf-16-be")), Kept(100))
-reading(
-    "UTF-16 cut within a character", file("a.txt", CHINESE.encode("utf-16")[:-1]), Kept(19, ((20, "UTF-8"),))
-)
+reading("UTF-16 cut within a character", file("a.txt", CHINESE.encode("utf-16")[:-1]), Kept(19, ((20, "UTF-8"),)))
 reading(
     "UTF-16 with half a pair",
     file("a.txt", "a\nb\ud800c\nd\n".encode("utf-16", "surrogatepass")),
@@ -205,8 +197,7 @@ reading(
     "texts missing, empty, no strings",
     file(
         "a.jsonl",
-        b'{"text": "a b"}\n{"id": 1}\n{"text": ""}\n{"text": " "}\n{"text": 7}\n'
-        b'{"text": null}\n{"text": ["x"]}\n',
+        b'{"text": "a b"}\n{"id": 1}\n{"text": ""}\n{"text": " "}\n{"text": 7}\n{"text": null}\n{"text": ["x"]}\n',
     ),
     Kept(1, ((2, "no value"), (3, "empty"), (4, "empty"), (5, "a number"), (6, "no value"), (7, "a list"))),
 )
@@ -273,9 +264,7 @@ reading(
     file("a.csv", 'id,text\n1,"one,\ntwo"\n2,"a ""b"""\n3\n'),
     Kept(2, ((5, "fields"),)),
 )
-reading(
-    "quotes that mean nothing", file("a.tsv", '1\t"one is odd\n2\ttwo\n3\t5" wide\n4\t"x" and "y"\n'), Kept(4)
-)
+reading("quotes that mean nothing", file("a.tsv", '1\t"one is odd\n2\ttwo\n3\t5" wide\n4\t"x" and "y"\n'), Kept(4))
 reading(
     "rows of nothing but delimiters",
     file("a.csv", "id,text\n1,one\n,\n\n2,two\n"),
@@ -362,9 +351,7 @@ def _name_that_is_no_text(folder: Path) -> Path:
 
 
 reading("an empty folder", _empty, "it is empty")
-reading(
-    "nothing there", lambda folder: file("notes.txt", b"")(folder).with_name("note.txt"), "mean 'notes.txt'"
-)
+reading("nothing there", lambda folder: file("notes.txt", b"")(folder).with_name("note.txt"), "mean 'notes.txt'")
 reading("a folder that contains itself", _loop, Kept(100))
 reading("a link to itself", _self_link, Kept(100, ((0, "cannot be read"),)))
 reading("a link to nothing", _dangling, Kept(100, ((0, "no such file"),)))
@@ -397,9 +384,7 @@ labels(
     file("a.jsonl", b'{"text": "a b", "label": 1}\n{"text": "b", "label": 0}\n{"text": "c", "label": [1]}\n'),
     Kept(2, ((3, "a list"),)),
 )
-labels(
-    "labels in a damaged file", file("a.csv.gz", gzip.compress(PAIR.encode())[:-8]), Kept(2, ((4, "gzip"),))
-)
+labels("labels in a damaged file", file("a.csv.gz", gzip.compress(PAIR.encode())[:-8]), Kept(2, ((4, "gzip"),)))
 labels("labels in a picture", file("a.csv", PNG), "PNG picture")
 labels("label seen once", file("a.csv", PAIR + "a fine film,pos\n"), Kept(3))
 labels("a folder without classes", files(a_txt=HUNDRED), "no subfolders")

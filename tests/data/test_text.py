@@ -63,9 +63,7 @@ def test_of_any_bytes_each_line_is_kept_as_it_is_or_quarantined(tmp_path: Path, 
 
 
 @in_tmp
-@given(
-    words=st.lists(st.text("ab字é\U0001f600", min_size=1, max_size=40), min_size=1), chunk=st.integers(1, 50)
-)
+@given(words=st.lists(st.text("ab字é\U0001f600", min_size=1, max_size=40), min_size=1), chunk=st.integers(1, 50))
 @pytest.mark.parametrize("codec", ["utf-8", "gb18030", "utf-16-le"])
 def test_a_long_line_comes_in_pieces_that_join_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, codec: str, words: list[str], chunk: int
@@ -88,9 +86,7 @@ def test_packed_files_read_as_unpacked_ones(tmp_path: Path) -> None:
     content = "".join(f"line {number} 字\n" for number in range(2000)).encode()
     (tmp_path / "a.txt").write_bytes(content)
     (tmp_path / "b.txt.gz").write_bytes(gzip.compress(content[:9000]) + gzip.compress(content[9000:]))
-    (tmp_path / "c.txt.zst").write_bytes(
-        zstandard.compress(content[:9000]) + zstandard.compress(content[9000:])
-    )
+    (tmp_path / "c.txt.zst").write_bytes(zstandard.compress(content[:9000]) + zstandard.compress(content[9000:]))
     rows, _ = read(tmp_path)
     texts = [[row.text for row in rows if row.document == document] for document in range(3)]
     assert len(texts[0]) == 2000

@@ -15,9 +15,7 @@ BAD = ["a dull film", "truly awful acting", "what an awful film", "dull and awfu
 
 def test_reads_the_words_of_an_english_text() -> None:
     labels = ["good"] * 5 + ["bad"] * 5
-    guesses = tfidf_logistic(
-        GOOD + BAD, labels, ["AWFUL, dull stuff", "a lovely thing"], chinese=False, seed=0
-    )
+    guesses = tfidf_logistic(GOOD + BAD, labels, ["AWFUL, dull stuff", "a lovely thing"], chinese=False, seed=0)
     assert guesses == ["bad", "good"]
 
 

@@ -83,13 +83,9 @@ class TestLabelsSaved:
 
 class TestSentence:
     def test_helped(self) -> None:
-        helped, sentence = judge(
-            curve(ours=[0.7, 0.75], tfidf=[0.5, 0.6], majority=[0.4, 0.4], untrained=[0.6, 0.65])
-        )
+        helped, sentence = judge(curve(ours=[0.7, 0.75], tfidf=[0.5, 0.6], majority=[0.4, 0.4], untrained=[0.6, 0.65]))
         assert helped
-        assert sentence.startswith(
-            "It helped: with 8 labels per class (16 in all, 5 seeds), the pretrained probe"
-        )
+        assert sentence.startswith("It helped: with 8 labels per class (16 in all, 5 seeds), the pretrained probe")
         assert "accuracy 0.700, 0.200 (95 % interval " in sentence
         assert "the best baseline, TF-IDF" in sentence
         assert "it saves at least 48 labels" in sentence
@@ -108,9 +104,7 @@ class TestSentence:
         assert "with all labels, TF-IDF is 0.080 ahead" in sentence
 
     def test_better_than_untrained_but_loses_to_tfidf(self) -> None:
-        helped, sentence = judge(
-            curve(ours=[0.6, 0.7], tfidf=[0.7, 0.8], majority=[0.4, 0.4], untrained=[0.5, 0.6])
-        )
+        helped, sentence = judge(curve(ours=[0.6, 0.7], tfidf=[0.7, 0.8], majority=[0.4, 0.4], untrained=[0.5, 0.6]))
         assert not helped
         assert sentence.startswith("It did not help: ")
         assert "pretraining lifts the pretrained probe 0.100" in sentence
@@ -118,17 +112,13 @@ class TestSentence:
         assert "to TF-IDF, which needs no pretraining" in sentence
 
     def test_no_better_than_the_same_network_untrained(self) -> None:
-        helped, sentence = judge(
-            curve(ours=[0.7, 0.8], tfidf=[0.5, 0.6], majority=[0.4, 0.4], untrained=[0.7, 0.8])
-        )
+        helped, sentence = judge(curve(ours=[0.7, 0.8], tfidf=[0.5, 0.6], majority=[0.4, 0.4], untrained=[0.7, 0.8]))
         assert not helped
         assert "above TF-IDF, but it is not clearly better (" in sentence
         assert sentence.endswith("than the untrained network.")
 
     def test_no_difference_anywhere(self) -> None:
-        helped, sentence = judge(
-            curve(ours=[0.6, 0.7], tfidf=[0.6, 0.7], majority=[0.4, 0.4], untrained=[0.6, 0.7])
-        )
+        helped, sentence = judge(curve(ours=[0.6, 0.7], tfidf=[0.6, 0.7], majority=[0.4, 0.4], untrained=[0.6, 0.7]))
         assert not helped
         assert sentence.startswith("It did not help: at its best, with ")
 

@@ -41,10 +41,7 @@ def test_sparse_and_dense_give_the_same_classifier() -> None:
 def test_noise_is_regularised_more_than_signal() -> None:
     features, codes = clouds(80, 50, 2, spread=0.1)
     shuffled = np.random.default_rng(1).permutation(codes)
-    assert (
-        np.abs(fit_logistic(features, codes, 0)[0]).sum()
-        > np.abs(fit_logistic(features, shuffled, 0)[0]).sum()
-    )
+    assert np.abs(fit_logistic(features, codes, 0)[0]).sum() > np.abs(fit_logistic(features, shuffled, 0)[0]).sum()
 
 
 def test_folds_are_stratified_and_never_hold_out_the_only_row_of_a_class() -> None:

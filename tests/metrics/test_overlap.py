@@ -50,9 +50,7 @@ def test_chinese_is_compared_by_character() -> None:
     row = "足球比赛今晚在北京举行"
     assert found([row], "据悉，足球比赛今晚\n在北京 举行，欢迎观看") == [True]
     assert found([row], "据悉，足球比赛今晨在北京举行") == [False]
-    assert found(["北京举行比赛"], "今晚在北京举行比赛吗") == [
-        False
-    ]  # six characters: as short as three words
+    assert found(["北京举行比赛"], "今晚在北京举行比赛吗") == [False]  # six characters: as short as three words
     assert found(["北京举行比赛"], "今晚\n北京举行比赛\n") == [True]
 
 

@@ -33,9 +33,7 @@ def test_the_scale_and_offset_of_each_feature_do_not_matter() -> None:
     rng = np.random.default_rng(0)
     factor, offset = 10.0 ** rng.uniform(-5, 5, size=16), rng.normal(size=16)
     _, plain = fit_probe(features, labels, seed=0).probabilities(features)
-    _, scaled = fit_probe((features + offset) * factor, labels, seed=0).probabilities(
-        (features + offset) * factor
-    )
+    _, scaled = fit_probe((features + offset) * factor, labels, seed=0).probabilities((features + offset) * factor)
     assert scaled == pytest.approx(plain, abs=1e-2)
 
 
@@ -53,9 +51,7 @@ def test_a_rare_class_is_not_forgotten() -> None:
     assert classification_scores(truth, probe.predict(features))["macro_f1"] > 0.9
 
 
-@pytest.mark.parametrize(
-    "per_class", [{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 40, "c": 3}, {"a": 5}]
-)
+@pytest.mark.parametrize("per_class", [{"a": 1, "b": 1}, {"a": 1, "b": 2}, {"a": 1, "b": 40, "c": 3}, {"a": 5}])
 def test_works_however_few_the_labels(per_class: dict[str, int]) -> None:
     features, labels = clouds(per_class, spread=0.1)
     probe = fit_probe(features, labels, seed=0)

@@ -12,9 +12,7 @@ labels_of_rows = st.lists(st.sampled_from(["yes", "no", "也许"]), min_size=1, 
 
 
 @given(labels_of_rows, st.integers(1, 9), st.integers(0, 9), st.integers(0, 5))
-def test_a_smaller_budget_is_contained_in_a_larger_one(
-    labels: list[str], small: int, more: int, seed: int
-) -> None:
+def test_a_smaller_budget_is_contained_in_a_larger_one(labels: list[str], small: int, more: int, seed: int) -> None:
     few = few_label_subset(labels, small, seed)
     many = few_label_subset(labels, small + more, seed)
     assert set(few) <= set(many)
@@ -46,9 +44,7 @@ def test_split_is_stratified_and_keeps_the_share() -> None:
     assert np.array_equal(test, again[1])
 
 
-@given(
-    st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab")), min_size=2, max_size=60), st.integers(0, 3)
-)
+@given(st.lists(st.tuples(st.integers(0, 12), st.sampled_from("ab")), min_size=2, max_size=60), st.integers(0, 3))
 def test_identical_texts_never_straddle(rows: list[tuple[int, str]], seed: int) -> None:
     texts = [f"Text  {n}" if i % 2 else f"text {n} " for i, (n, _) in enumerate(rows)]
     labels = [label for _, label in rows]
