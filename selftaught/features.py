@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from selftaught.backbones.hf import TextBackbone
 from selftaught.data.labels import read_labels
@@ -17,46 +16,35 @@ from selftaught.metrics.sampling import few_label_subset, split_train_test
 from selftaught.metrics.scores import classification_scores
 
 LONGEST_TEXT = 256  # tokens; what is read of a text where the caller does not say
+POOLS = 3
 _BATCH_TOKENS = 8192
-_COMMON = 1e-4  # tokens more frequent than this count less (Arora et al. 2017 recommend 1e-4 to 1e-3)
 
 
 @torch.no_grad()
 def text_features(
-    backbone: TextBackbone,
-    tokenizer: TextTokenizer,
-    texts: Sequence[str],
-    unigram: Tensor | None = None,
-    longest: int = LONGEST_TEXT,
+    backbone: TextBackbone, tokenizer: TextTokenizer, texts: Sequence[str], longest: int = LONGEST_TEXT
 ) -> np.ndarray:
-    """Features of each text: float32 [N, 4 D].
+    """Features of each text: float32 [N, 3 D], the mean, maximum and minimum of its last hidden states.
 
-    The weighted mean of the last hidden states, which know the context, beside the weighted mean, the maximum and
-    the minimum of the token embeddings, which know the words. Frequent tokens weigh less: a / (a + p), the smooth
-    inverse frequency of Arora et al. 2017 (section 3). Compared with plain means in docs/lab.md.
+    The extremes keep what one telling word says, which the mean of a text washes out (docs/lab.md has the
+    comparison with means alone, with token embeddings, and with frequency weights).
 
     Args:
-        unigram: the frequency of each token in the pretraining text, [V]; all tokens weigh the same if not given.
         longest: tokens of a text that are read.
     """
     was_training = backbone.training
     backbone.eval()
     device = next(backbone.parameters()).device
-    weight = torch.ones(tokenizer.vocab_size) if unigram is None else _COMMON / (_COMMON + unigram)
-    weight = weight.to(device)
-    rows = np.empty((len(texts), 4 * backbone.width), np.float32)
+    rows = np.empty((len(texts), POOLS * backbone.width), np.float32)
     for places in _by_length(texts):
         batch = tokenizer.batch([texts[i] for i in places], min(longest, backbone.longest_row))
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         mask = batch["attention_mask"].unsqueeze(-1)  # [B, T, 1]
-        share = weight[batch["input_ids"]].unsqueeze(-1) * mask
-        share = share / share.sum(1, keepdim=True)
         hidden = backbone(batch).float()  # [B, T, D]
-        words = backbone.embeddings()(batch["input_ids"]).float()
-        highest = words.masked_fill(~mask, -torch.inf).amax(1)
-        lowest = words.masked_fill(~mask, torch.inf).amin(1)
-        pooled = [(hidden * share).sum(1), (words * share).sum(1), highest, lowest]
-        rows[places] = torch.cat(pooled, 1).cpu().numpy()
+        mean = (hidden * mask).sum(1) / mask.sum(1)
+        highest = hidden.masked_fill(~mask, -torch.inf).amax(1)
+        lowest = hidden.masked_fill(~mask, torch.inf).amin(1)
+        rows[places] = torch.cat([mean, highest, lowest], 1).cpu().numpy()
     backbone.train(was_training)
     return rows
 

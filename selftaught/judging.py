@@ -205,7 +205,7 @@ class Judge:
         """Features of the training rows that are needed, then of the test rows."""
         texts = [self._texts[i] for i in rows] + self._test_texts
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return text_features(backbone, self.pretrained.tokenizer, texts, self.pretrained.unigram)
+            return text_features(backbone, self.pretrained.tokenizer, texts)
 
     def _probe(
         self,
@@ -266,8 +266,8 @@ class Verdict:
             "verb": "verdict",
             "curve": [point.to_json() for point in self.curve],
             "metric": self.metric,
-            "labels_saved": self.saved.labels,
-            "labels_saved_at_least": self.saved.at_least,
+            "labels_saved": self.labels_saved,
+            "labels_saved_at_least": self.helped and self.saved.at_least,
             "helped": self.helped,
             "sentence": self.sentence,
             "overlap_rows": None if self.overlap is None else len(self.overlap),
@@ -275,6 +275,11 @@ class Verdict:
             "notes": list(self.notes),
             "seconds": self.seconds,
         }
+
+    @property
+    def labels_saved(self) -> int:
+        """Labels saved, counted only where the difference is more than chance."""
+        return self.saved.labels if self.helped else 0
 
     def of_metric(self) -> list[Point]:
         """The points of the metric the sentence is about."""

@@ -258,8 +258,7 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
 
     def features(some: list[str]) -> np.ndarray:
         with ready.learner.autocast():
-            backbone, text = text_backbone(ready.learner.backbones), ready.spec.text
-            return text_features(backbone, ready.corpus.tokenizer, some, text.unigram if text else None)
+            return text_features(ready.learner.backbones["text"], ready.corpus.tokenizer, some)
 
     def check(progress: Progress) -> dict[str, Any]:
         found = {"held_out_loss": loss} if (loss := _held_out(ready).get("loss")) is not None else {}

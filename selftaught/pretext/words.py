@@ -7,12 +7,16 @@ one. Chinese words come from a dictionary segmenter (jieba's, as in Cui et al. 2
 Word Masking").
 """
 
+import re
+import unicodedata
 from collections.abc import Sequence
+from itertools import accumulate
 
 import torch
 from torch import Tensor
 
 CJK_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
+_CHINESE = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in CJK_RANGES) + "]+")
 
 
 def is_cjk(text: str) -> bool:
@@ -30,6 +34,8 @@ def _bytelevel_alphabet() -> dict[str, int]:
 def surfaces(tokens: Sequence[str], kind: str) -> tuple[str, ...]:
     """What each token of the vocabulary looks like in the text, a space before it included.
 
+    A byte-level token may hold only some bytes of a character; they stand here as Python's ``surrogateescape`` has it.
+
     Args:
         tokens: the vocabulary in order of ids.
         kind: ``"wordpiece"``, ``"bytelevel"`` or ``"metaspace"``.
@@ -40,7 +46,9 @@ def surfaces(tokens: Sequence[str], kind: str) -> tuple[str, ...]:
         return tuple(token.replace("▁", " ") for token in tokens)
     alphabet = _bytelevel_alphabet()
     return tuple(
-        bytes(alphabet[c] for c in token).decode(errors="replace") if all(c in alphabet for c in token) else token
+        bytes(alphabet[c] for c in token).decode(errors="surrogateescape")
+        if all(c in alphabet for c in token)
+        else token
         for token in tokens
     )
 
@@ -52,7 +60,14 @@ def word_starts(tokens: Sequence[str], kind: str) -> Tensor:
     """
     if kind == "wordpiece":
         return torch.tensor([not token.startswith("##") for token in tokens])
-    return torch.tensor([not text[:1].isalnum() or is_cjk(text[:1]) for text in surfaces(tokens, kind)])
+    return torch.tensor([not _continues_a_word(text[:1]) for text in surfaces(tokens, kind)])
+
+
+def _continues_a_word(character: str) -> bool:
+    """Letters, digits, combining marks, and parts of a character that some tokens share."""
+    if is_cjk(character):
+        return False
+    return character.isalnum() or unicodedata.category(character or " ") in ("Mn", "Mc", "Me", "Cs")
 
 
 def join_chinese_words(input_ids: Tensor, starts: Tensor, surface: Sequence[str]) -> Tensor:
@@ -64,33 +79,28 @@ def join_chinese_words(input_ids: Tensor, starts: Tensor, surface: Sequence[str]
         surface: from :func:`surfaces`.
 
     Returns:
-        bool [B, T]: false where a Chinese token continues the word before it.
+        bool [B, T]: false where a token continues the Chinese word, or the character, before it.
     """
-    import rjieba  # loads its dictionary on first use, so only those who meet Chinese pay for it
-
-    starts = starts.clone()
+    joined = starts.clone()
     for row, ids in enumerate(input_ids.tolist()):
-        for places, run in _chinese_runs([surface[i] for i in ids]):
-            begins, offset = set(), 0
-            for word in rjieba.cut(run, hmm=False):
-                begins.add(offset)
-                offset += len(word)
-            for place, at in places:
-                starts[row, place] = at in begins
-    return starts
+        pieces = [surface[i].encode(errors="surrogateescape") for i in ids]
+        inside, begins = _chinese_offsets(b"".join(pieces).decode(errors="surrogateescape"))
+        if inside:
+            offsets = accumulate(map(len, pieces[:-1]), initial=0)
+            here = zip(offsets, starts[row].tolist(), strict=True)
+            joined[row] = torch.tensor([at in begins if at in inside else start for at, start in here])
+    return joined
 
 
-def _chinese_runs(texts: list[str]) -> list[tuple[list[tuple[int, int]], str]]:
-    """The maximal runs of Chinese tokens: ([(place of the token, its offset in the run)], the characters)."""
-    runs: list[tuple[list[tuple[int, int]], str]] = []
-    inside = False
-    for place, text in enumerate(texts):
-        if not is_cjk(text):
-            inside = False
-            continue
-        if not inside:
-            runs.append(([], ""))
-        places, characters = runs.pop()
-        runs.append(([*places, (place, len(characters))], characters + text))
-        inside = True
-    return runs
+def _chinese_offsets(text: str) -> tuple[set[int], set[int]]:
+    """UTF-8 offsets of the Chinese in a text: of each of its bytes, and of those where a word begins."""
+    inside: set[int] = set()
+    begins: set[int] = set()
+    for run in _CHINESE.finditer(text):
+        import rjieba  # loads its dictionary on first use, so only those who meet Chinese pay for it
+
+        offset = len(text[: run.start()].encode(errors="surrogateescape"))
+        for word in rjieba.cut(run[0], hmm=False):
+            begins.add(offset)
+            inside.update(range(offset, offset := offset + len(word.encode())))
+    return inside, begins

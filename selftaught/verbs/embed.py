@@ -13,7 +13,7 @@ from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row
 from selftaught.errors import SelftaughtError
-from selftaught.features import text_features
+from selftaught.features import POOLS, text_features
 from selftaught.machine import pick_device
 from selftaught.pretrained import open_pretrained
 
@@ -41,7 +41,7 @@ def embed(
     """
     pretrained = open_pretrained(run)
     pretrained.backbone.to(pick_device(device))
-    width = 4 * pretrained.backbone.width
+    width = POOLS * pretrained.backbone.width
     schema = pa.schema(
         [("text", pa.string()), ("file", pa.string()), ("line", pa.int64()), ("vector", pa.list_(pa.float32(), width))]
     )
@@ -53,7 +53,7 @@ def embed(
         with pq.ParquetWriter(aside, schema) as writer:
             for block in _blocks(rows):
                 texts = [row.text.strip() for row in block]
-                features = text_features(pretrained.backbone, pretrained.tokenizer, texts, pretrained.unigram)
+                features = text_features(pretrained.backbone, pretrained.tokenizer, texts)
                 vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), width)
                 files, lines = [row.file for row in block], [row.line for row in block]
                 writer.write_table(pa.table([texts, files, lines, vectors], schema=schema))

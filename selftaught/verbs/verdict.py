@@ -101,8 +101,8 @@ def _lines(found: Verdict) -> list[str]:
         rows.append([method, *(_cell(by_budget[budget]) for budget, _ in budgets)])
     lines = ["labels per class (in all); mean over seeds and 95 % interval", "", *table(header, rows), ""]
     lines.append(found.sentence)
-    saved = f"{'at least ' if found.saved.at_least else ''}{found.saved.labels:,}"
-    lines.append(f"labels saved  {saved} (at {found.saved.at.budget})" if found.saved.labels else "labels saved  0")
+    amount = f"{'at least ' if found.saved.at_least else ''}{found.labels_saved:,} (at {found.saved.at.budget})"
+    lines.append(f"labels saved  {amount if found.labels_saved else 0}")
     if found.overlap is None:
         lines.append("overlap       unknown: the pretraining text is not at hand")
     else:
