@@ -11,6 +11,7 @@ from selftaught.features import LONGEST_TEXT
 from selftaught.finetuning import answers
 from selftaught.loop import Learner
 from selftaught.objective import Spec
+from selftaught.pretext.words import readable
 from selftaught.pretrained import Pretrained
 from selftaught.tasks.classify import Classify
 
@@ -60,7 +61,7 @@ def fill_masks(pretrained: Pretrained, texts: Sequence[str], top: int) -> list[d
             )
         shares = head(backbone(batch)[0, places]).softmax(1).topk(top)
         masks = [
-            [(spec.surfaces[i], p) for i, p in zip(ids, ps, strict=True)]
+            [(readable(spec.surfaces[i]), p) for i, p in zip(ids, ps, strict=True)]
             for ids, ps in zip(shares.indices.tolist(), shares.values.tolist(), strict=True)
         ]
         found.append({"masks": masks})

@@ -46,14 +46,12 @@ class TextTokenizer:
     backend: Tokenizer
     specials: dict[str, str]
 
-    def __post_init__(self) -> None:
-        self.backend.encode_special_tokens = True  # a text that says [MASK] means the word
-
     def __getstate__(self) -> dict[str, Any]:  # worker processes get it as text, as the file holds it
         return {"backend": self.backend.to_str(), "specials": self.specials}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(Tokenizer.from_str(state["backend"]), state["specials"])  # type: ignore[misc]
+        object.__setattr__(self, "backend", Tokenizer.from_str(state["backend"]))
+        object.__setattr__(self, "specials", state["specials"])
 
     @property
     def vocab_size(self) -> int:

@@ -16,7 +16,8 @@ import torch
 from torch import Tensor
 
 CJK_RANGES = ((0x3400, 0x4DBF), (0x4E00, 0x9FFF), (0xF900, 0xFAFF), (0x20000, 0x323AF))
-_CHINESE = re.compile("[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in CJK_RANGES) + "]+")
+_CHINESE = "[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in CJK_RANGES) + "]+"
+_CHINESE_OR_SYMBOL = re.compile(rf"(?P<chinese>{_CHINESE})|[^\w\x00-\x7f]")
 
 
 def is_cjk(text: str) -> bool:
@@ -79,28 +80,44 @@ def join_chinese_words(input_ids: Tensor, starts: Tensor, surface: Sequence[str]
         surface: from :func:`surfaces`.
 
     Returns:
-        bool [B, T]: false where a token continues the Chinese word, or the character, before it.
+        bool [B, T]: false where a token continues the Chinese word, or the symbol, that began before it.
     """
     joined = starts.clone()
     for row, ids in enumerate(input_ids.tolist()):
         pieces = [surface[i].encode(errors="surrogateescape") for i in ids]
-        inside, begins = _chinese_offsets(b"".join(pieces).decode(errors="surrogateescape"))
-        if inside:
+        marks = _word_marks(b"".join(pieces))
+        if any(marks):
             offsets = accumulate(map(len, pieces[:-1]), initial=0)
-            here = zip(offsets, starts[row].tolist(), strict=True)
-            joined[row] = torch.tensor([at in begins if at in inside else start for at, start in here])
+            here = zip(map(marks.__getitem__, offsets), starts[row].tolist(), strict=True)
+            joined[row] = torch.tensor([mark == _BEGINS if mark else start for mark, start in here])
     return joined
 
 
-def _chinese_offsets(text: str) -> tuple[set[int], set[int]]:
-    """UTF-8 offsets of the Chinese in a text: of each of its bytes, and of those where a word begins."""
-    inside: set[int] = set()
-    begins: set[int] = set()
-    for run in _CHINESE.finditer(text):
+_BEGINS, _CONTINUES = 1, 2
+
+
+def _word_marks(text: bytes) -> bytearray:
+    """For each byte of a text, whether a word begins there or continues, if it is of Chinese or of a symbol; else 0."""
+    marks = bytearray(len(text) + 1)  # the last token may be empty
+    characters, done, offset = text.decode(errors="surrogateescape"), 0, 0
+    for run in _CHINESE_OR_SYMBOL.finditer(characters):
+        offset += len(characters[done : run.start()].encode(errors="surrogateescape"))
+        done = run.start()
+        for word in _words_of(run):
+            size = len(word.encode())
+            marks[offset : offset + size] = bytes([_BEGINS]) + bytes([_CONTINUES]) * (size - 1)
+            offset, done = offset + size, done + len(word)
+    return marks
+
+
+def _words_of(run: re.Match[str]) -> Sequence[str]:
+    if run["chinese"]:
         import rjieba  # loads its dictionary on first use, so only those who meet Chinese pay for it
 
-        offset = len(text[: run.start()].encode(errors="surrogateescape"))
-        for word in rjieba.cut(run[0], hmm=False):
-            begins.add(offset)
-            inside.update(range(offset, offset := offset + len(word.encode())))
-    return inside, begins
+        return rjieba.cut(run["chinese"], hmm=False)
+    return () if _continues_a_word(run[0]) else (run[0],)
+
+
+def readable(surface: str) -> str:
+    """A surface for people: parts of characters become the replacement character."""
+    return surface.encode(errors="surrogateescape").decode(errors="replace")
