@@ -258,7 +258,7 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
 
     def features(some: list[str]) -> np.ndarray:
         with ready.learner.autocast():
-            return text_features(ready.learner.backbones["text"], ready.corpus.tokenizer, some)
+            return text_features(text_backbone(ready.learner.backbones), ready.corpus.tokenizer, some)
 
     def check(progress: Progress) -> dict[str, Any]:
         found = {"held_out_loss": loss} if (loss := _held_out(ready).get("loss")) is not None else {}

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
 
@@ -249,10 +250,18 @@ def load_backbone(folder: Path) -> TextBackbone:
     """The encoder of a checkpoint folder that transformers can read.
 
     Raises:
-        SelftaughtError: if the folder holds no configuration or no safetensors weights, or wants its own code
-            run.
+        SelftaughtError: if the folder holds no configuration or no safetensors weights, not all of them or those of
+            another network, or wants its own code run.
     """
-    model, _ = _from_pretrained(AutoModel, folder)
+    model, info = _from_pretrained(AutoModel, folder)
+    absent = [*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])]
+    absent = sorted(name for name in absent if not name.startswith(_POOLER_PARTS))
+    if absent:
+        raise SelftaughtError(
+            f"{len(absent)} weights of the encoder are missing or of another shape, such as {absent[0]}",
+            where=str(folder),
+            do="config.json and the safetensors files must be those of one checkpoint",
+        )
     return TextBackbone(model, origin=folder)
 
 
@@ -300,7 +309,7 @@ def _from_pretrained(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.
             dtype=torch.float32,
             **options,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise SelftaughtError(
             f"transformers cannot load this model: {str(error).splitlines()[0]}",
             where=str(folder),
