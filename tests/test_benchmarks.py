@@ -1,0 +1,15 @@
+"""The benchmarks can be asked how they are used; what they measure is for a quiet machine."""
+
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.parametrize("name", ["budget", "mlm_vs_trainer", "prepare", "startup"])
+def test_help(name: str) -> None:
+    if name == "prepare":
+        pytest.importorskip("datasets")
+    done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "--data" in done.stdout or name == "startup"
