@@ -2,7 +2,7 @@
 
 import sys
 
-from cyclopts import App
+from cyclopts import App, CycloptsError
 
 from selftaught.errors import SelftaughtError
 from selftaught.threads import share_cores
@@ -38,6 +38,8 @@ def main() -> None:
     app = build()
     try:
         app(exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:  # it has said what is wrong
+        sys.exit(2)
     except SelftaughtError as error:
         print(f"selftaught: {error}", file=sys.stderr)
         sys.exit(1)

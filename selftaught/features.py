@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from selftaught.backbones.hf import TextBackbone
 from selftaught.data.labels import read_labels
@@ -16,7 +17,7 @@ from selftaught.metrics.sampling import few_label_subset, split_train_test
 from selftaught.metrics.scores import classification_scores
 
 LONGEST_TEXT = 256  # tokens; what is read of a text where the caller does not say
-POOLS = 3
+POOLS = 9
 _BATCH_TOKENS = 8192
 
 
@@ -24,10 +25,11 @@ _BATCH_TOKENS = 8192
 def text_features(
     backbone: TextBackbone, tokenizer: TextTokenizer, texts: Sequence[str], longest: int = LONGEST_TEXT
 ) -> np.ndarray:
-    """Features of each text: float32 [N, 3 D], the mean, maximum and minimum of its last hidden states.
+    """Features of each text: float32 [N, 9 D].
 
-    The extremes keep what one telling word says, which the mean of a text washes out (docs/lab.md has the
-    comparison with means alone, with token embeddings, and with frequency weights).
+    The mean, maximum and minimum over a text's tokens, in the embeddings, the middle layer and the last one. The
+    extremes keep what one telling word says, which a mean washes out; the last layer serves the pretext more than
+    what comes after, so the lower ones are kept too (docs/lab.md compares them).
 
     Args:
         longest: tokens of a text that are read.
@@ -40,13 +42,19 @@ def text_features(
         batch = tokenizer.batch([texts[i] for i in places], min(longest, backbone.longest_row))
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         mask = batch["attention_mask"].unsqueeze(-1)  # [B, T, 1]
-        hidden = backbone(batch).float()  # [B, T, D]
-        mean = (hidden * mask).sum(1) / mask.sum(1)
-        highest = hidden.masked_fill(~mask, -torch.inf).amax(1)
-        lowest = hidden.masked_fill(~mask, torch.inf).amin(1)
-        rows[places] = torch.cat([mean, highest, lowest], 1).cpu().numpy()
+        layers = backbone.layer_states(batch)
+        pooled = [_pool(layers[i].float(), mask) for i in (0, len(layers) // 2, -1)]
+        rows[places] = torch.cat(pooled, 1).cpu().numpy()
     backbone.train(was_training)
     return rows
+
+
+def _pool(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean, maximum and minimum over the tokens that are no padding: [B, T, D] to [B, 3 D]."""
+    mean = (states * mask).sum(1) / mask.sum(1)
+    highest = states.masked_fill(~mask, -torch.inf).amax(1)
+    lowest = states.masked_fill(~mask, torch.inf).amin(1)
+    return torch.cat([mean, highest, lowest], 1)
 
 
 def _by_length(texts: Sequence[str]) -> list[list[int]]:

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
+from selftaught.errors import saving
 from selftaught.health import Diverged
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
 from selftaught.progress import ProgressLine
-from selftaught.run import Run
+from selftaught.run import Run, replace_file
 from selftaught.schedule import Schedule
 
 _LOG_SECONDS = 0.5
@@ -72,7 +73,7 @@ class _Log:
             return
         lines = self.run.metrics.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if (found := _parsed(line)) is not None and found["step"] <= step]
-        self.run.metrics.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        replace_file(self.run.metrics, "".join(line + "\n" for line in kept))
 
     def write(self, report: Report, per_second: float, waiting: float, always: bool) -> None:
         now = time.perf_counter()
@@ -92,7 +93,10 @@ class _Log:
             **self.pending,
         }
         self.pending = {}
-        with self.run.metrics.open("a", encoding="utf-8") as out:
+        self.append(line)
+
+    def append(self, line: dict[str, Any]) -> None:
+        with saving(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
 
 
@@ -177,8 +181,7 @@ def fit(
                     return Outcome(progress, True, tuple(notes))
         except Diverged as diverged:
             notes.append(diverged.what)
-            with run.metrics.open("a", encoding="utf-8") as out:
-                out.write(json.dumps({"step": diverged.step, "diverged": diverged.what}) + "\n")
+            log.append({"step": diverged.step, "diverged": diverged.what})
             raise
         run.save_checkpoint(learner, optimizer, progress, memory)
     return Outcome(progress, False, tuple(notes))

@@ -107,10 +107,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         if not equals:
             raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
         _put(tree, key.strip(), _number(yaml.safe_load(value)))
-    try:
-        return Recipe.model_validate(tree)
-    except ValidationError as error:
-        raise _explained(error, str(file) if file else "") from error
+    return _validated(tree, str(file) if file else "")
 
 
 _MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
@@ -124,7 +121,7 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
     """
     if not file.exists():
         return None
-    before = Recipe.model_validate(read_yaml(file))
+    before = _validated(read_yaml(file), str(file))
     old, now = _flat(before.model_dump()), _flat(asked.model_dump(exclude_unset=True))
     for key, value in now.items():
         if key == "train.epochs" and before.train.steps is not None:
@@ -135,7 +132,17 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
                 where=str(file),
                 do="choose another --out, or repeat the command it was started with",
             )
-    return before
+    changed = before.model_dump()
+    for key in _MAY_CHANGE & now.keys():
+        _put(changed, key, now[key])
+    return _validated(changed, str(file))
+
+
+def _validated(tree: dict[str, Any], where: str) -> Recipe:
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        raise _explained(error, where) from error
 
 
 def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

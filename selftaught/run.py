@@ -27,7 +27,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from selftaught.data.store import sha256_of
-from selftaught.errors import SelftaughtError
+from selftaught.errors import SelftaughtError, saving
 from selftaught.loop import Learner, Progress
 
 KEPT_CHECKPOINTS = 2
@@ -99,12 +99,13 @@ class Run:
         moments, scalars = _optimizer_state(optimizer)
         state = {"progress": asdict(progress), "optimizer": scalars, "extra": extra}
         with written_aside(place) as aside:
-            save_file(learner_tensors(learner), aside / "learner.safetensors")
-            save_file(moments, aside / "optimizer.safetensors")
+            _save_tensors(learner_tensors(learner), aside / "learner.safetensors")
+            _save_tensors(moments, aside / "optimizer.safetensors")
             (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
             _write_manifest(aside)
-        for old in self._steps()[:-KEPT_CHECKPOINTS]:
-            shutil.rmtree(old)
+        with saving(self.checkpoints):
+            for done_with in [*self._steps()[:-KEPT_CHECKPOINTS], *self.checkpoints.glob("*.partial")]:
+                shutil.rmtree(done_with)  # the partial ones are from kills
         return place
 
     def load_checkpoint(self, learner: Learner, optimizer: torch.optim.Optimizer) -> "Checkpoint | None":
@@ -135,10 +136,12 @@ class Run:
 
     def save_parts(self, tensors: dict[str, Tensor]) -> None:
         """Write ``heads.safetensors``: what belongs to the model and has no place in its transformers folder."""
-        aside = self.folder / "heads.safetensors.partial"
-        save_file(tensors, aside)
-        _fsync(aside)
-        aside.replace(self.folder / "heads.safetensors")
+        file = self.folder / "heads.safetensors"
+        aside = file.with_name(file.name + ".partial")
+        with saving(file):
+            _save_tensors(tensors, aside)
+            _fsync(aside)
+            aside.replace(file)
 
     def load_parts(self) -> dict[str, Tensor]:
         """What :meth:`save_parts` wrote; empty if nothing."""
@@ -175,37 +178,45 @@ def written_aside(place: Path) -> Iterator[Path]:
         SelftaughtError: if the disk is full or cannot be written; ``place`` is then as it was.
     """
     aside = place.with_name(place.name + ".partial")
+    with saving(place):
+        try:
+            shutil.rmtree(aside, ignore_errors=True)
+            aside.mkdir(parents=True)
+            yield aside
+            for file in aside.rglob("*"):
+                _fsync(file)
+            _fsync(aside)
+            _put_in_place(aside, place)
+        except OSError:
+            shutil.rmtree(aside, ignore_errors=True)
+            raise
+
+
+def _put_in_place(aside: Path, place: Path) -> None:
+    """Rename a folder, durably, over what may stand there: a rename alone cannot replace a folder that holds files."""
+    old = place.with_name(place.name + ".old.partial")
+    shutil.rmtree(old, ignore_errors=True)
+    if place.exists():
+        place.rename(old)
+    aside.rename(place)
+    shutil.rmtree(old, ignore_errors=True)
+    _fsync(place.parent)
+
+
+def _save_tensors(tensors: dict[str, Tensor], file: Path) -> None:
     try:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-        yield aside
-        for file in aside.rglob("*"):
-            _fsync(file)
-        _fsync(aside)
-        if place.exists():  # a rename cannot replace a folder that holds files
-            old = place.with_name(place.name + ".old.partial")
-            shutil.rmtree(old, ignore_errors=True)
-            place.rename(old)
-            aside.rename(place)
-            shutil.rmtree(old)
-        else:
-            aside.rename(place)
-        _fsync(place.parent)
-    except (OSError, SafetensorError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise SelftaughtError(
-            f"this could not be saved: {error}",
-            where=str(place),
-            do="make room or choose another disk; earlier checkpoints are untouched and the same command resumes",
-        ) from error
+        save_file(tensors, file)
+    except SafetensorError as error:  # its own name for a full disk
+        raise OSError(str(error)) from error
 
 
 def replace_file(file: Path, text: str) -> None:
     """Write a file so that it is the old one or the new one at every moment."""
     aside = file.with_name(file.name + ".partial")
-    aside.write_text(text, encoding="utf-8")
-    _fsync(aside)
-    aside.replace(file)
+    with saving(file):
+        aside.write_text(text, encoding="utf-8")
+        _fsync(aside)
+        aside.replace(file)
 
 
 def learner_tensors(learner: nn.Module) -> dict[str, Tensor]:

@@ -101,6 +101,11 @@ class TextBackbone(nn.Module):
         """
         return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch)).last_hidden_state
 
+    def layer_states(self, batch: Batch) -> list[Tensor]:
+        """The states after the embeddings and after each layer, each [B, T, D]; the last is that of :meth:`forward`."""
+        found = self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch), output_hidden_states=True)
+        return [*found.hidden_states[:-1], found.last_hidden_state]
+
     def _mask(self, batch: Batch) -> Any:
         segments = batch.get("segments")
         if segments is None or bool((segments == segments[:, :1]).all()):

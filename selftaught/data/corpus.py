@@ -25,6 +25,7 @@ from selftaught.data.tokenise import (
     vocabulary_size,
 )
 from selftaught.data.wordwise import WordwiseEncoder
+from selftaught.errors import saving
 from selftaught.pretext.words import CJK_RANGES, is_cjk
 from selftaught.randomness import Randomness, derive
 
@@ -205,7 +206,8 @@ def _make(
     if tokenizer is None:
         sample = _sample(source, held, _SAMPLE_CHARACTERS / max(found.total, 1))
         tokenizer = train_tokenizer(sample, kind, vocab_size or found.vocabulary(), found.alphabet)
-    tokenizer.save(folder, longest_row=512)
+    with saving(folder):
+        tokenizer.save(folder, longest_row=512)
     held_out_bytes = _tokenise(source, folder, held, tokenizer, asked["source"])
     known = {
         "asked": asked,
@@ -216,7 +218,8 @@ def _make(
         "held_out": _sizes(folder / "held_out"),
         "held_out_bytes": held_out_bytes,
     }
-    (folder / "corpus.json").write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
+    with saving(folder):
+        (folder / "corpus.json").write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
     return known
 
 

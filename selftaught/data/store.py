@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.errors import SelftaughtError
+from selftaught.errors import SelftaughtError, saving
 
 SHARD_TOKENS = 1 << 25
 MANIFEST = "MANIFEST.json"
@@ -100,22 +100,23 @@ class StoreWriter:
         self._end_document()
         if self._filled or not self._shards:
             self._flush()
-        np.save(self._aside / "documents.npy", np.array([*self._starts, self._total], np.int64))
-        np.save(self._aside / "counts.npy", self._counts)
-        manifest = Manifest(
-            **self._facts,  # type: ignore[arg-type]
-            dtype=self._dtype.name,
-            tokens=self._total,
-            documents=len(self._starts),
-            shards=self._shards,
-            sha256={file.name: sha256_of(file) for file in sorted(self._aside.glob("*.npy"))},
-        )
-        (self._aside / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
-        for file in self._aside.iterdir():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        shutil.rmtree(self._folder, ignore_errors=True)
-        self._aside.rename(self._folder)
+        with saving(self._folder):
+            np.save(self._aside / "documents.npy", np.array([*self._starts, self._total], np.int64))
+            np.save(self._aside / "counts.npy", self._counts)
+            manifest = Manifest(
+                **self._facts,  # type: ignore[arg-type]
+                dtype=self._dtype.name,
+                tokens=self._total,
+                documents=len(self._starts),
+                shards=self._shards,
+                sha256={file.name: sha256_of(file) for file in sorted(self._aside.glob("*.npy"))},
+            )
+            (self._aside / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+            for file in self._aside.iterdir():
+                with file.open("rb") as handle:
+                    os.fsync(handle.fileno())
+            shutil.rmtree(self._folder, ignore_errors=True)
+            self._aside.rename(self._folder)
 
     def _end_document(self) -> None:
         if self._starts:
@@ -123,7 +124,8 @@ class StoreWriter:
 
     def _flush(self) -> None:
         tokens = self._shard[: self._filled]
-        np.save(self._aside / f"tokens-{len(self._shards):05d}.npy", tokens)
+        with saving(self._aside):
+            np.save(self._aside / f"tokens-{len(self._shards):05d}.npy", tokens)
         self._counts += np.bincount(tokens, minlength=len(self._counts))
         self._shards.append(self._filled)
         self._filled = 0
