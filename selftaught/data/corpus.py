@@ -4,6 +4,7 @@ Memory does not grow with the corpus, except for eight bytes a document.
 """
 
 import json
+import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -32,6 +33,8 @@ from selftaught.randomness import Randomness, derive
 _SAMPLE_CHARACTERS = 50_000_000  # what a tokenizer is learned from; more does not change it visibly
 _BLOCK_CHARACTERS = 8_192  # rows of one document are joined to this length before they are tokenised
 _BATCH_CHARACTERS = 1 << 20
+_SPACE = re.compile(r"\s")
+_LONGEST_WORD = 64  # Chinese has no spaces to cut at
 _CODE_POINTS = 0x110000
 
 
@@ -255,12 +258,14 @@ def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_P
 
 
 def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, tuple[int, bool]]]:
-    """The text of rows with (document, held out); a row that the split goes through is cut there."""
+    """The text of rows with (document, held out); a row that the split goes through is cut there, between words."""
     offset, document = 0, -1
     for row in rows:
         offset = offset if row.document == document else 0
         document = row.document
         cut = held[document] - offset if document in held else len(row.text)
+        if 0 < cut < len(row.text) and (space := _SPACE.search(row.text, cut, cut + _LONGEST_WORD)):
+            cut = space.end()
         if cut > 0:
             yield row.text[:cut], (document, False)
         if cut < len(row.text):
