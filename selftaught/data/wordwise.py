@@ -5,8 +5,8 @@ a word wherever it stands. Looking a word up is ten times as fast as tokenising 
 """
 
 import re
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 
 import numpy as np
 from tokenizers import Tokenizer, normalizers, pre_tokenizers
@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, normalizers, pre_tokenizers
 from selftaught.data.tokenise import TextTokenizer
 
 _REMEMBERED = 1 << 19  # words; then all are forgotten, and the frequent ones are soon known again
+_GROUP = 256
 _NEW_SHARE = 0.25  # from which on looking up does not pay: Chinese has no spaces, base64 no repetitions
 # Python splits at these too, where BERT's normalisation drops them and joins what stands on both sides.
 _NO_SPACE = re.compile("[\x0b\x0c\x1c-\x1f\x85]")
@@ -42,8 +43,18 @@ class WordwiseEncoder:
         new = list(set(chain.from_iterable(words)).difference(self._known))
         if len(new) > _NEW_SHARE * sum(map(len, words)):
             return self._directly(texts)
-        self._known.update(zip(new, map(np.ndarray.tobytes, self._directly(new)), strict=True))
+        self._known.update(zip(new, self._one_by_one(new), strict=True))
         return [np.frombuffer(b"".join(map(self._known.__getitem__, some)), self._dtype) for some in words]
+
+    def _one_by_one(self, words: list[str]) -> Iterator[bytes]:
+        """The ids of each word as bytes; many words go into one call, for a call costs more than a word."""
+        groups = [words[i : i + _GROUP] for i in range(0, len(words), _GROUP)]
+        encoded = self._tokenizer.backend.encode_batch(groups, is_pretokenized=True, add_special_tokens=False)
+        for group, encoding in zip(groups, encoded, strict=True):
+            ids = np.array(encoding.ids, self._dtype).tobytes()
+            ends = np.searchsorted(np.array(encoding.word_ids), np.arange(len(group)), "right") * self._dtype.itemsize
+            for begin, end in pairwise([0, *ends.tolist()]):
+                yield ids[begin:end]
 
     def _directly(self, texts: Sequence[str]) -> list[np.ndarray]:
         return [np.array(ids, self._dtype) for ids in self._tokenizer.encode(texts)]
