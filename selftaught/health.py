@@ -2,6 +2,7 @@
 
 import math
 from collections import deque
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from selftaught.errors import SelftaughtError
@@ -46,17 +47,24 @@ class PlateauWatch:
         self._recent.append(loss)
         if len(self._recent) > self.patience:
             self._recent.popleft()
-        stuck = len(self._recent) == self.patience and self._mean() > self.entropy - self.margin
-        if not stuck or self._told:
+        if self._told or not self._stuck():
             return None
         self._told = True
         return (
-            f"plateau: for {self.patience} steps the loss has stayed at {self._mean():.2f}, the unigram "
+            f"plateau: for {self.patience} steps the loss has stayed at {_mean(self._recent):.2f}, the unigram "
             f"entropy ({self.entropy:.2f} nats): the model knows which tokens are common and uses no context "
             "yet. Likely causes: a learning rate too low or too high for this size, many duplicated lines "
             "(selftaught check counts them), a tokenizer that does not fit the text, or simply too few steps; "
             "a smaller --size leaves it sooner."
         )
 
-    def _mean(self) -> float:
-        return sum(self._recent) / len(self._recent)
+    def _stuck(self) -> bool:
+        """Both halves must be on the plateau: a loss that falls through it is not stuck."""
+        if len(self._recent) < self.patience:
+            return False
+        losses, half = list(self._recent), self.patience // 2
+        return min(_mean(losses[:half]), _mean(losses[half:])) > self.entropy - self.margin
+
+
+def _mean(losses: Collection[float]) -> float:
+    return sum(losses) / len(losses)

@@ -49,7 +49,11 @@ def make(spec: str, package: str, options: Mapping[str, Any]) -> Objective:
     unknown = set(options) - set(parts)
     if unknown:
         raise SelftaughtError(f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts))
-    return Sum(tuple(_instance(find(part, package), part, options.get(part, {})) for part in parts))
+    members = tuple(_instance(find(part, package), part, options.get(part, {})) for part in parts)
+    try:
+        return Sum(members)
+    except ValueError as error:
+        raise SelftaughtError(f"{spec}: {error}", do="name each one once") from error
 
 
 def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> Objective:

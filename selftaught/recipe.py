@@ -106,7 +106,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         key, equals, value = setting.partition("=")
         if not equals:
             raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
-        _put(tree, key.strip(), _number(yaml.safe_load(value)))
+        _put(tree, key.strip(), _value(setting, value))
     return _validated(tree, str(file) if file else "")
 
 
@@ -174,8 +174,12 @@ def _put(tree: dict[str, Any], key: str, value: Any) -> None:
     tree[last] = value
 
 
-def _number(value: Any) -> Any:
-    """YAML reads ``3e-4`` as text; a user means the number."""
+def _value(setting: str, text: str) -> Any:
+    """The YAML that stands behind the equals sign; it reads ``3e-4`` as text, where a user means the number."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SelftaughtError(f"--set {setting}: {text!r} is not a YAML value", do="put it in quotes") from error
     if isinstance(value, str):
         try:
             return float(value)

@@ -19,7 +19,7 @@ FLOORS = (
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
     },
-    {"pretraining", "finetuning", "judging", "verbs"},
+    {"pretraining", "finetuning", "judging", "classifier_run", "answering", "verbs"},
     {"cli", "__main__", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
