@@ -32,7 +32,7 @@ class Plan:
         accumulate, clip: see :func:`selftaught.loop.train`.
         save_seconds: at least this long between checkpoints.
         unit, per_sample: what the speed is counted in, and how many of them a sample holds.
-        checks: how many times ``check`` is called over the run, evenly spread.
+        checks: how many times ``check`` is called over the run, evenly spread from the first step on.
     """
 
     schedule: Schedule
@@ -139,7 +139,7 @@ def fit(
     notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
     log = _Log(run)
     log.cut_back(start.step)
-    checked = plan.schedule.progress(start.step, start.seconds) // (1 / plan.checks) if found else -1
+    checked = int(plan.schedule.progress(start.step, start.seconds) * plan.checks) if found else -1
     progress, saved_at, saving_took = start, time.perf_counter(), 0.0
     with _signals() as interrupted, ProgressLine(plan.unit) as line:
         if found:
@@ -164,8 +164,9 @@ def fit(
                 if watch and (sentence := watch(report)):
                     notes.append(sentence)
                     line.say(sentence)
-                if check and done // (1 / plan.checks) > checked and done < 1.0:
-                    checked = done // (1 / plan.checks)
+                due = min(int(done * plan.checks), plan.checks - 1)
+                if check and due > checked:
+                    checked = due
                     log.pending = check(progress)
                     line.checked(log.pending)
                 log.write(report, line.per_second, line.waiting, always=bool(log.pending))

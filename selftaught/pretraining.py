@@ -19,7 +19,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.features import RunningProbe, effective_rank, text_features
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.health import PlateauWatch
-from selftaught.held_out import TextBaseline, held_out_batches, held_out_measures, text_baseline
+from selftaught.held_out import ROWS, TextBaseline, held_out_batches, held_out_measures, text_baseline
 from selftaught.loop import Learner, Progress, evaluate
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
@@ -36,6 +36,7 @@ from selftaught.schedule import Schedule
 DEFAULT_SECONDS = 600.0
 _DEFAULT_BATCH = 16
 _RANKED_TEXTS = 256
+_MOST_CHECKS = 8
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
             save_seconds=train.save_seconds,
             unit="tokens",
             per_sample=train.length,
+            checks=_affordable_checks(ready),
         ),
         check=_checker(ready),
         watch=lambda report: watch.see(report.loss),
@@ -139,6 +141,12 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         )
         raise SystemExit(130)
     return _finish(run, ready, outcome)
+
+
+def _affordable_checks(ready: Pretraining) -> int:
+    """Eight held-out measurements, or as many as take a tenth of the run: a forward pass is a third of a step."""
+    measured = min(len(ready.corpus.held_out), ROWS * ready.recipe.train.length)
+    return min(_MOST_CHECKS, int(0.1 * ready.plan.tokens / (measured / 3 + 1)))
 
 
 def _tally_sentence(tally: dict[str, Any], run: Run) -> str:
