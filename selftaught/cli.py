@@ -37,7 +37,7 @@ def main() -> None:
     share_cores()
     app = build()
     try:
-        app(exit_on_error=False, print_error=True, result_action="return_value")
+        app(sys.argv[1:], exit_on_error=False, print_error=True, result_action="return_value")
     except CycloptsError:  # it has said what is wrong
         sys.exit(2)
     except SelftaughtError as error:

@@ -99,12 +99,18 @@ class TextBackbone(nn.Module):
         packed into a row, which must not see each other. Positions are not restarted at a document's start:
         with rotary positions that changes nothing, and learned ones are all trained this way.
         """
-        return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch)).last_hidden_state
+        return self._encode(batch).last_hidden_state
 
     def layer_states(self, batch: Batch) -> list[Tensor]:
         """The states after the embeddings and after each layer, each [B, T, D]; the last is that of :meth:`forward`."""
-        found = self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch), output_hidden_states=True)
+        found = self._encode(batch, output_hidden_states=True)
         return [*found.hidden_states[:-1], found.last_hidden_state]
+
+    def _encode(self, batch: Batch, **options: Any) -> Any:
+        attention = _fastest_attention(batch["input_ids"])
+        if self.config._attn_implementation != attention:
+            self.encoder.set_attn_implementation(attention)
+        return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch), **options)
 
     def _mask(self, batch: Batch) -> Any:
         segments = batch.get("segments")
@@ -112,10 +118,26 @@ class TextBackbone(nn.Module):
             return batch.get("attention_mask")
         same = (segments[:, :, None] == segments[:, None, :]).unsqueeze(1)  # [B, 1, T, T]
         if self.config.model_type != "modernbert":
-            return same
+            return self._as_attended(same)
         place = torch.arange(segments.shape[1], device=segments.device)
         near = (place[:, None] - place[None, :]).abs() <= self.config.local_attention // 2
-        return {"full_attention": same, "sliding_attention": same & near}
+        return {"full_attention": self._as_attended(same), "sliding_attention": self._as_attended(same & near)}
+
+    def _as_attended(self, visible: Tensor) -> Tensor:
+        """A mask as the attention in use wants it: true where visible, or what to add to the scores."""
+        if self.config._attn_implementation != "eager":
+            return visible
+        return torch.zeros_like(visible, dtype=torch.float32).masked_fill_(~visible, torch.finfo(torch.float32).min)
+
+
+def _fastest_attention(input_ids: Tensor) -> str:
+    """The implementation that is fastest for these rows, int64 [B, T].
+
+    torch's fused attention has a slow backward pass for bfloat16 on processors: four times as slow as plain matrix
+    products for rows of 128, as fast for rows of 512 (docs/lab.md). Everywhere else it is the better one.
+    """
+    plain = not input_ids.is_cuda and torch.is_autocast_enabled("cpu") and input_ids.shape[1] <= _SHORT_ROW
+    return "eager" if plain else "sdpa"
 
 
 def text_backbone(backbones: nn.ModuleDict) -> TextBackbone:
@@ -125,6 +147,7 @@ def text_backbone(backbones: nn.ModuleDict) -> TextBackbone:
     return found
 
 
+_SHORT_ROW = 256
 _POOLER_PARTS = ("pooler", "pooler_activation")
 
 
