@@ -1,6 +1,7 @@
 """selftaught turns data that nobody has labelled into a model that needs few labels.
 
-Every verb of the command line is a function here, with the same name and arguments::
+Every verb of the command line is a function here, with the same name and arguments (but ``objectives``: the
+package of objectives has that name)::
 
     selftaught.pretrain("docs/", for_="10m", out="run")
     selftaught.verdict("run", "labels.csv")
@@ -11,9 +12,9 @@ from typing import Any
 
 from selftaught.threads import share_cores
 
-_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "embed", "objectives")
+_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "embed")
 
-__all__ = ["check", "embed", "evaluate", "finetune", "objectives", "predict", "pretrain", "verdict"]
+__all__ = ["check", "embed", "evaluate", "finetune", "predict", "pretrain", "verdict"]
 
 
 def __getattr__(name: str) -> Any:
