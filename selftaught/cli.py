@@ -26,6 +26,7 @@ def build() -> App:
         help="Turn data that nobody has labelled into a model that needs few labels.",
         version=_version,
         help_format="plaintext",
+        suppress_keyboard_interrupt=False,  # main says so
     )
     for verb, sentence in VERBS.items():
         app.command(f"selftaught.verbs.{verb}:{verb}", name=verb, help=sentence)
