@@ -1,7 +1,6 @@
 """What the machine can do: the device, the precision that pays on it, and its memory."""
 
 import os
-import time
 from typing import Literal
 
 import torch
@@ -33,22 +32,14 @@ def pick_device(asked: str | None) -> torch.device:
 def pick_precision(device: torch.device) -> Precision:
     """bfloat16 where it makes matrix products faster, float32 elsewhere.
 
-    On processors with AMX or avx512_bf16 bfloat16 is several times faster, on others several times slower;
-    measuring takes a few milliseconds and does not need a list of processors.
+    On processors with AMX or avx512_bf16 bfloat16 is several times faster, on others several times slower. What the
+    processor can do is asked, not measured: a measurement beside a busy process comes out otherwise, and the same
+    command would then train other weights.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
-    return "bf16" if _product_seconds(torch.bfloat16) < 0.8 * _product_seconds(torch.float32) else "fp32"
-
-
-def _product_seconds(dtype: torch.dtype) -> float:
-    left, right = torch.ones(1024, 256, dtype=dtype), torch.ones(256, 1024, dtype=dtype)
-    times = []
-    for _ in range(8):  # the first ones warm up; the least disturbed one counts
-        began = time.perf_counter()
-        left @ right
-        times.append(time.perf_counter() - began)
-    return min(times)
+    able = torch.cpu.get_capabilities()
+    return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"
 
 
 def memory_bytes() -> int:
