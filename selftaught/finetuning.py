@@ -21,7 +21,7 @@ from selftaught.schedule import Schedule
 from selftaught.tasks.classify import Classify
 
 VALIDATION_SHARE = 0.15  # of the labels, set aside to know when to stop
-LEAST_TO_SPLIT = 40  # with fewer labels than this all are trained on, for a fixed number of steps
+LEAST_TO_SPLIT = 200  # with fewer, a score on 15 % of them is noise, and each label is worth more in training
 BATCH = 32
 PATIENCE = 4  # checks without a better score
 _LEAST_STEPS, _MOST_STEPS, _EPOCHS = 150, 3000, 15
@@ -62,7 +62,7 @@ def class_weights(labels: Sequence[str], classes: Sequence[str]) -> tuple[float,
 
 def finetuning_rate(backbone: TextBackbone, ours: bool) -> float:
     """The peak rate: a fraction of the pretraining rate for networks of ours, 5e-5 for those of others."""
-    return default_rate(backbone.width, trained=False) / 8 if ours else _CHECKPOINT_RATE
+    return default_rate(backbone.width, trained=False) / 4 if ours else _CHECKPOINT_RATE
 
 
 def finetuning_steps(rows: int, batch: int) -> int:
