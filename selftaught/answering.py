@@ -37,6 +37,14 @@ def classify_texts(pretrained: Pretrained, texts: Sequence[str]) -> list[dict[st
     return answers(classifier(pretrained), pretrained.tokenizer, texts, longest)
 
 
+def note_long_texts(pretrained: Pretrained, texts: Sequence[str]) -> list[str]:
+    """A sentence if some texts are longer than what a classifier reads of them."""
+    longest = min(LONGEST_TEXT, pretrained.backbone.longest_row)
+    opening_and_closing = 2
+    long = sum(len(ids) + opening_and_closing > longest for ids in pretrained.tokenizer.encode(texts))
+    return [f"{long} of {len(texts)} texts are longer than the {longest} tokens that are read of each"] if long else []
+
+
 @torch.no_grad()
 def fill_masks(pretrained: Pretrained, texts: Sequence[str], top: int) -> list[dict[str, Any]]:
     """For each text ``masks``: for each ``[MASK]`` in it the likeliest words, as (word, probability).
@@ -56,10 +64,11 @@ def fill_masks(pretrained: Pretrained, texts: Sequence[str], top: int) -> list[d
         places = (batch["input_ids"][0] == spec.mask_id).nonzero().squeeze(1)
         if not len(places):
             raise SelftaughtError(
-                f"this is a pretrained model without a task: it fills {mask} in, and {text[:60]!r} holds none",
+                f"this is a pretrained model without a task: it fills {mask} in, and {text[:60]!r} holds none "
+                f"in the {backbone.longest_row} tokens that are read",
                 do=f"write {mask} in the text, or give a run of selftaught finetune",
             )
-        shares = head(backbone(batch)[0, places]).softmax(1).topk(top)
+        shares = head(backbone(batch)[0, places]).softmax(1).topk(min(top, spec.vocab_size))
         masks = [
             [(readable(spec.surfaces[i]), p) for i, p in zip(ids, ps, strict=True)]
             for ids, ps in zip(shares.indices.tolist(), shares.values.tolist(), strict=True)

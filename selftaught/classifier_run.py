@@ -1,6 +1,7 @@
 """Fine-tuning a classifier as a run: from a recipe to a finished run folder."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +51,7 @@ class Ready:
             f"labels      {self.labels.description}",
             f"rows        {self.labels.tally.summary()}",
             f"classes     {len(counts)}: " + _shown([f"{name} {n}" for name, n in counts.items()]),
-            f"model       {self.pretrained.folder}; new weights: {_shown(self.made.fresh_weights)}",
+            f"model       {self.pretrained.folder}; new weights: {_shown(self.made.fresh_weights) or 'none'}",
             f"training    {len(self.made.rows)} rows to train on, {stop}; "
             f"at most {budget} of {train.batch} rows, peak rate {train.rate:g}",
             f"machine     {train.device}, {train.precision}",
@@ -98,6 +99,7 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
         seed=train.seed,
         precision=precision,
         longest=min(LONGEST_TEXT, pretrained.backbone.longest_row),
+        task=_task_maker(recipe),
     )
     batch = train.batch or min(BATCH, len(made.rows))
     steps = train.steps
@@ -113,6 +115,20 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
     }
     resolved = recipe.model_copy(update={"train": train.model_copy(update=values)})
     return Ready(resolved, pretrained, labels, test, made)
+
+
+def _task_maker(recipe: Recipe) -> Callable[..., Task]:
+    """The recipe's task, which lacks only its classes and their weights."""
+    name, options = recipe.objective.name, recipe.objective.options
+    if "classes" in options:
+        raise SelftaughtError("the classes are those of the labels; they cannot be set", where="objective.options")
+
+    def made(**found: Any) -> Task:
+        task = lookup.make(name, lookup.TASKS, {**found, **options})
+        assert isinstance(task, Task)
+        return task
+
+    return made
 
 
 def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
@@ -190,7 +206,7 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
         "notes": list(outcome.notes) + _warnings(ready),
     }
     _write_card(run, ready, report)
-    write_report(run, report, [*summary(report), "", "![the loss over the run](curve.png)"])
+    write_report(run, report, ["```", *summary(report), "```", "", "![the loss over the run](curve.png)"])
     return report
 
 

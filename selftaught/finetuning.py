@@ -1,7 +1,7 @@
 """Fine-tuning on labelled texts: the network and a classifier above it, trained together on few labels."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -188,12 +188,19 @@ def labelled_learner(
     seed: int,
     precision: str,
     longest: int,
+    task: Callable[..., Task] = Classify,
 ) -> Finetuning:
-    """A classifier above ``backbone`` for these labels, the rare ones weighted up, some rows set aside to stop by."""
+    """A classifier above ``backbone`` for these labels, the rare ones weighted up, some rows set aside to stop by.
+
+    Args:
+        task: makes the task from ``classes`` and ``weights``.
+    """
     classes = tuple(sorted(set(labels)))
     fit_rows, stop_rows = hold_out_labels(texts, labels, seed)
     torch.manual_seed(derive("finetune", seed))
-    learner = Learner({"text": backbone}, Classify(classes, class_weights(labels, classes)), Spec(), precision)
+    learner = Learner(
+        {"text": backbone}, task(classes=classes, weights=class_weights(labels, classes)), Spec(), precision
+    )
     learner.to(next(backbone.parameters()).device)
     codes = [classes.index(labels[i]) for i in fit_rows]
     rows = LabelledRows([texts[i] for i in fit_rows], codes, tokenizer, longest)

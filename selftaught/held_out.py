@@ -114,4 +114,6 @@ def measure_text(
     means = evaluate(learner, batches)
     scale = float(1 / counts[counts > 0].min())  # frequencies as counts, so that half a count means what it says
     baseline = text_baseline(spec.text.special, counts * scale, store.counts)
-    return held_out_measures(means, baseline, len(store), size), tally
+    unknown = pretrained.tokenizer.id_of("unk_token")
+    share = 0.0 if unknown is None else float(store.counts[unknown] / len(store))
+    return {**held_out_measures(means, baseline, len(store), size), "unknown_tokens": share}, tally

@@ -30,6 +30,7 @@ BUDGETS: tuple[int | None, ...] = (8, 32, 128, None)
 SEEDS = 5
 TEST_SHARE = 0.3
 MOST_TEST_ROWS = 5000
+FEW_TEST_ROWS = 200
 
 PROBE, UNTRAINED_PROBE = "pretrained probe", "untrained probe"
 FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
@@ -318,7 +319,7 @@ def judge(
         sentence=sentence,
         saved=labels_saved(points, ours, [TFIDF, MAJORITY, untrained]),
         overlap=None if overlap is None else tuple(_name(split.test[i]) for i in np.flatnonzero(overlap)),
-        notes=split.notes + _label_notes(labels),
+        notes=split.notes + _label_notes(labels) + _test_notes(split),
         seconds=time.perf_counter() - began,
     )
     return verdict, judge
@@ -344,6 +345,15 @@ def _label_notes(labels: Labels) -> tuple[str, ...]:
     if labels.duplicates:
         notes.append(f"{labels.duplicates} labelled rows repeat another; copies never stand on both sides of the test")
     return tuple(notes)
+
+
+def _test_notes(split: Split) -> tuple[str, ...]:
+    """The intervals are over draws of labels; what other test rows would change is told where it is much."""
+    rows = len(split.test)
+    if rows >= FEW_TEST_ROWS:
+        return ()
+    margin = 0.98 / rows**0.5  # half the 95 % interval of a share of 0.5
+    return (f"{rows} test rows are few: on others a score could be {margin:.2f} off, which the intervals do not show",)
 
 
 def rows_used(judge: Judge) -> dict[str, Any]:

@@ -6,7 +6,9 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_type_hints
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Objective, Sum, Task
@@ -63,10 +65,23 @@ def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> O
             near = difflib.get_close_matches(option, fields, 1)
             do = f"did you mean {near[0]}?" if near else f"{name} has: " + (", ".join(fields) or "no options")
             raise SelftaughtError(f"{name} has no option {option!r}", do=do)
+    hints = get_type_hints(kind)
+    values = {option: _typed(name, option, hints[option], value) for option, value in options.items()}
     try:
-        return kind(**options)
+        return kind(**values)
     except (TypeError, ValueError) as error:
         raise SelftaughtError(f"{name}: {error}", do="see selftaught objectives") from error
+
+
+def _typed(name: str, option: str, hint: Any, value: Any) -> Any:
+    """The value as the option's type, where it can be read as one."""
+    try:
+        return TypeAdapter(hint).validate_python(value)
+    except PydanticSchemaGenerationError:  # a class of the user's own
+        return value
+    except ValidationError as error:
+        what = f"{name}: {option} cannot be {value!r}: {error.errors()[0]['msg']}"
+        raise SelftaughtError(what, do="see selftaught objectives") from error
 
 
 def _users_own(name: str) -> type[Objective]:

@@ -8,7 +8,7 @@ from torch import Tensor
 from selftaught.backbones.hf import TextBackbone, load_backbone
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.recipe import Recipe, read_yaml
+from selftaught.recipe import Recipe, read_recipe
 from selftaught.run import Run
 
 
@@ -44,7 +44,7 @@ def open_pretrained(place: str | Path) -> Pretrained:
     """
     folder = model_folder(place)
     run = Run(Path(place)) if folder != Path(place) else None
-    recipe = Recipe.model_validate(read_yaml(run.recipe)) if run and run.recipe.exists() else None
+    recipe = read_recipe(run.recipe) if run and run.recipe.exists() else None
     unigram = run.load_parts().get("unigram") if run else None
     return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, unigram)
 

@@ -51,6 +51,7 @@ class Pretraining:
     batches: Batches
     plan: CostPlan
     baseline: TextBaseline
+    probe: RunningProbe | None
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -76,6 +77,8 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     """Read the data, choose what was left open, build the learner, and measure what training it will cost."""
     objective = lookup.make(recipe.objective.name, lookup.OBJECTIVES, recipe.objective.options)
     init = open_pretrained(recipe.model.init) if recipe.model.init else None
+    device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
+    probe = RunningProbe.of(data.labels, label=data.label, seed=recipe.train.seed) if data.labels else None
     corpus = prepare(
         recipe.data.path,
         run.folder / "tokens",
@@ -83,11 +86,12 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         text=recipe.data.text,
         vocab_size=recipe.model.vocabulary,
         tokenizer=init.tokenizer if init else None,
+        keep=run.has_begun,
     )
-    note(f"read        {corpus.description}")
+    note(f"read        {corpus.description}{', when this run began' if run.has_begun else ''}")
     note(f"rows        {_tally_sentence(corpus.tally, run)}")
     spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
-    recipe = _on_this_machine(recipe, corpus, init)
+    recipe = _on_this_machine(recipe, device, corpus, init)
 
     def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
         resolved = _with_size(recipe, size, init)
@@ -104,7 +108,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         recipe = _with_train(recipe, steps=plan.steps, epochs=None)
     assert spec.text is not None
     baseline = text_baseline(spec.text.special, corpus.train.counts, corpus.held_out.counts)
-    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline)
+    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline, probe)
 
 
 def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
@@ -162,9 +166,8 @@ def _with_train(recipe: Recipe, **values: Any) -> Recipe:
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
 
 
-def _on_this_machine(recipe: Recipe, corpus: Corpus, init: Pretrained | None) -> Recipe:
+def _on_this_machine(recipe: Recipe, device: torch.device, corpus: Corpus, init: Pretrained | None) -> Recipe:
     """Device, precision, batch, budget and row length, where the recipe leaves them open."""
-    device = pick_device(recipe.train.device)
     budget = [recipe.train.steps, recipe.train.epochs, recipe.train.seconds]
     longest = init.backbone.longest_row if init else recipe.model.longest_row
     return _with_train(
@@ -260,8 +263,6 @@ def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) ->
 
 def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
     """What is measured now and then: the held-out loss, and the probe, or the rank of the features without labels."""
-    data = ready.recipe.data
-    probe = RunningProbe.of(data.labels, label=data.label, seed=ready.recipe.train.seed) if data.labels else None
     texts = _held_out_texts(ready.corpus)
 
     def features(some: list[str]) -> np.ndarray:
@@ -270,8 +271,8 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
 
     def check(progress: Progress) -> dict[str, Any]:
         found = {"held_out_loss": loss} if (loss := _held_out(ready).get("loss")) is not None else {}
-        if probe is not None:
-            found |= probe.score(features)
+        if ready.probe is not None:
+            found |= ready.probe.score(features)
         elif texts:
             found["rank"] = effective_rank(features(texts))
         return found
@@ -323,7 +324,7 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         "notes": list(outcome.notes),
     }
     _write_card(run, ready, report)
-    write_report(run, report, [*summary(report), "", "![the loss over the run](curve.png)"])
+    write_report(run, report, ["```", *summary(report), "```", "", "![the loss over the run](curve.png)"])
     return report
 
 

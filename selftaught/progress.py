@@ -71,7 +71,7 @@ class ProgressLine:
         if self._began is None:
             self._began = (time.perf_counter() - report.took, done)
         elapsed, gained = time.perf_counter() - self._began[0], done - self._began[1]
-        left = clock(elapsed * (1 - done) / gained) if gained > 0 else "?"
+        left = clock(elapsed * max(1 - done, 0) / gained) if gained > 0 else "?"
         self._text = (
             f"{min(done, 1):4.0%}  step {report.progress.step}  loss {self._loss:.3f}  "
             f"{self.per_second:,.0f} {self._unit}/s  left {left}  data-wait {self.waiting:.0%}{self._probe}"

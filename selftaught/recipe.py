@@ -1,6 +1,7 @@
 """The recipe: everything a training run needs, as typed data. ``recipe.yaml`` in a run repeats it."""
 
 import difflib
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +70,7 @@ class Train(_Section):
     workers: int = Field(default=0, ge=0)
     save_seconds: float = Field(default=30.0, ge=0)
     """At least this long between checkpoints."""
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
 
 
 class Recipe(_Section):
@@ -95,10 +96,14 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         settings: such as ``train.rate=3e-4``.
 
     Raises:
-        SelftaughtError: for a key that does not exist (with the nearest that does) or a value of the wrong
-            kind.
+        SelftaughtError: for a key that does not exist (with the nearest that does), a value of the wrong kind, or a
+            file that is another verb's.
     """
     tree = read_yaml(file) if file else {}
+    if (verb := given.get("verb")) and (theirs := tree.get("verb", verb)) != verb:
+        raise SelftaughtError(
+            f"this is a recipe of {theirs}, not of {verb}", where=str(file), do=f"give one that selftaught {verb} wrote"
+        )
     for key, value in given.items():
         if value is not None:
             _put(tree, key, value)
@@ -111,6 +116,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
 
 
 _MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
+_PATHS = {"data.path", "data.labels", "data.test", "model.init"}
 
 
 def settled(file: Path, asked: Recipe) -> Recipe | None:
@@ -121,12 +127,12 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
     """
     if not file.exists():
         return None
-    before = _validated(read_yaml(file), str(file))
+    before = read_recipe(file)
     old, now = _flat(before.model_dump()), _flat(asked.model_dump(exclude_unset=True))
     for key, value in now.items():
         if key == "train.epochs" and before.train.steps is not None:
             continue  # resolved to steps when the run began
-        if key not in _MAY_CHANGE and value is not None and old.get(key) != value:
+        if key not in _MAY_CHANGE and value is not None and not _same(key, old.get(key), value):
             raise SelftaughtError(
                 f"this run was started with {key} = {old.get(key)!r}, not {value!r}",
                 where=str(file),
@@ -136,6 +142,22 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
     for key in _MAY_CHANGE & now.keys():
         _put(changed, key, now[key])
     return _validated(changed, str(file))
+
+
+def read_recipe(file: Path) -> Recipe:
+    """The recipe in a file.
+
+    Raises:
+        SelftaughtError: if it cannot be read, or holds what no recipe does.
+    """
+    return _validated(read_yaml(file), str(file))
+
+
+def _same(key: str, old: Any, new: Any) -> bool:
+    """Whether two values of a recipe key mean the same: ``notes``, ``notes/`` and ``./notes`` do."""
+    if key in _PATHS and isinstance(old, str) and isinstance(new, str):
+        return os.path.normpath(old) == os.path.normpath(new)
+    return bool(old == new)
 
 
 def _validated(tree: dict[str, Any], where: str) -> Recipe:

@@ -32,6 +32,7 @@ def write_report(run: Run, report: dict[str, Any], lines: list[str]) -> None:
 
 def _read(run: Run) -> dict[str, Any]:
     try:
-        return json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
+        found = json.loads((run.folder / "report.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
+    return found if isinstance(found, dict) else {}

@@ -60,15 +60,22 @@ class Run:
     def recipe(self) -> Path:
         return self.folder / "recipe.yaml"
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether there is a checkpoint to go on from."""
+        return bool(self._steps())
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder against a second writer; the lock goes with the process, however it ends."""
+        made, lock = not self.folder.exists(), self.folder / ".lock"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            handle = (self.folder / ".lock").open("a+")
+            handle = lock.open("a+")
         except OSError as error:
+            why = "there is a file of this name" if self.folder.is_file() else error.strerror
             raise SelftaughtError(
-                f"the run folder cannot be written: {error.strerror}",
+                f"the run folder cannot be written: {why}",
                 where=str(self.folder),
                 do="choose another --out",
             ) from error
@@ -85,7 +92,12 @@ class Run:
             handle.truncate(0)
             handle.write(f"pid {os.getpid()}")
             handle.flush()
-            yield
+            try:
+                yield
+            finally:
+                if made and [*self.folder.iterdir()] == [lock]:  # nothing came of it
+                    lock.unlink()
+                    self.folder.rmdir()
 
     def save_checkpoint(
         self, learner: Learner, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]

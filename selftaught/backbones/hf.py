@@ -192,7 +192,7 @@ class _Head(nn.Module):
             fresh = ["all"]
         else:
             model, info = _from_pretrained(cls.auto_class, backbone.origin, **options)
-            fresh = sorted(info["missing_keys"])
+            fresh = sorted({*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])})
         return model, _parts(model, model.base_model), fresh
 
 

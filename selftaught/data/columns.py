@@ -62,11 +62,11 @@ def label_by_name(columns: Sequence[str]) -> str:
     return _by_name(columns, LABEL_NAMES)
 
 
-def label_by_values(rows: Rows, but: str) -> str:
-    """The column with the fewest different values, "" if all have many."""
+def labels_by_values(rows: Rows, but: str) -> list[str]:
+    """The columns with few different values, those with the fewest first."""
     counts = {name: len({str(row.get(name)) for row in rows}) for name in columns_of(rows) if name != but}
     few = [name for name, count in counts.items() if 2 <= count <= max(2, MOST_CLASSES * len(rows))]
-    return min(few, key=lambda name: counts[name], default="")
+    return sorted(few, key=lambda name: counts[name])
 
 
 def _by_name(columns: Sequence[str], hints: Sequence[str]) -> str:

@@ -160,6 +160,7 @@ def prepare(
     kind: TrainedKind = "wordpiece",
     vocab_size: int | None = None,
     tokenizer: TextTokenizer | None = None,
+    keep: bool = False,
 ) -> Corpus:
     """Tokenise ``data`` into ``folder``; what is already there and still fits is used as it is.
 
@@ -169,16 +170,20 @@ def prepare(
         kind: of a tokenizer to learn.
         vocab_size: of a tokenizer to learn; from the corpus' size if not given.
         tokenizer: one to use instead of learning one.
+        keep: use what is there even if the data has changed since, or is gone: a run that has begun goes on with the
+            tokens it began with.
     """
-    source = open_text(data, text=text)
-    asked = {
-        "source": source.fingerprint,
-        "text": text,
-        "seed": seed,
-        "tokenizer": tokenizer.fingerprint if tokenizer else [kind, vocab_size],
-    }
-    if (known := _read_json(folder / "corpus.json")) is None or known["asked"] != asked:
-        known = _make(source, folder, asked, seed, kind, vocab_size, tokenizer)
+    known = _read_json(folder / "corpus.json")
+    if known is None or not keep:
+        source = open_text(data, text=text)
+        asked = {
+            "source": source.fingerprint,
+            "text": text,
+            "seed": seed,
+            "tokenizer": tokenizer.fingerprint if tokenizer else [kind, vocab_size],
+        }
+        if known is None or known["asked"] != asked:
+            known = _make(source, folder, asked, seed, kind, vocab_size, tokenizer)
     return Corpus(
         tokenizer or load_tokenizer(folder),
         TokenStore(folder / "train"),

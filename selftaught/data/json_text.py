@@ -121,7 +121,7 @@ def _loads(text: str) -> tuple[object, str]:
 
 
 def _reason(error: json.JSONDecodeError) -> str:
-    return error.msg[0].lower() + error.msg[1:]
+    return error.msg[0].lower() + error.msg[1:].removesuffix(" at")
 
 
 def _record(line: int, value: object, why: str) -> Record:

@@ -5,7 +5,7 @@ from itertools import count
 from pathlib import Path
 
 from selftaught.data.builtin import BUILTIN, builtin_labels
-from selftaught.data.columns import label_by_name, label_by_values, listed, named, text_by_name, text_column
+from selftaught.data.columns import label_by_name, labels_by_values, listed, named, text_by_name, text_column
 from selftaught.data.examples import Example, Labels
 from selftaught.data.files import DataFile, Found, find_files, printable
 from selftaught.data.hub import HUB, hub_folder
@@ -55,7 +55,7 @@ def _from_table(file: DataFile, text: str | None, label: str | None) -> Labels:
         records, sample = open_records(file, "table" if file.kind == "text" else file.kind)
     except Damaged as damaged:
         raise SelftaughtError(f"no labels can be read from it: {damaged}", where=file.name) from None
-    text, label = _choose(records, sample, text, label)
+    text, label, others = _choose(records, sample, text, label)
     tally, examples = Tally(), []
     for line, values, why in records.records(text, label):
         value, answer = values.get(text), values.get(label)
@@ -65,13 +65,15 @@ def _from_table(file: DataFile, text: str | None, label: str | None) -> Labels:
             tally.keep()
             examples.append(Example(str(value), str(answer).strip(), file.name, line))
     description = f"{file.name}: {records}, text in column {text!r}, label in column {label!r}"
+    if others:
+        description += f" (a guess; name it with --label if it is {' or '.join(map(repr, others[:SHOWN]))})"
     return Labels(tuple(examples), tally, text, label, description)
 
 
 def _choose(
     records: RecordFile, sample: list[dict[str, object]], text: str | None, label: str | None
-) -> tuple[str, str]:
-    """The text and the label column, where the names given go before what is detected."""
+) -> tuple[str, str, list[str]]:
+    """The text and the label column, names given before what is detected, and what else may be the label."""
     columns, where = records.columns, records.file.name
     if not columns:
         raise SelftaughtError("there is nothing in it", where=where)
@@ -81,7 +83,8 @@ def _choose(
     else:
         label = label_by_name([name for name in columns if name != text])
     text = text or text_column(sample, but=label) or text_by_name([name for name in columns if name != label])
-    label = label or label_by_values(sample, but=text)
+    guesses = [] if label else labels_by_values(sample, but=text)
+    label = label or next(iter(guesses), "")
     for role, column in (("text", text), ("label", label)):
         if not column:
             raise SelftaughtError(
@@ -91,7 +94,7 @@ def _choose(
             )
     if text == label:
         raise SelftaughtError(f"text and label are one and the same column, {text!r}", where=where)
-    return text, label
+    return text, label, guesses[1:]
 
 
 def _from_folders(found: Found, root: Path, name: str) -> Labels:

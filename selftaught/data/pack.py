@@ -35,7 +35,7 @@ class PackedRows:
             raise SelftaughtError(
                 f"the text is too short: {len(self.store)} tokens do not fill one row of {self.length}",
                 where=str(self.store.folder),
-                do="give more text, or shorter rows with --set train.length=32",
+                do="give more text" + (", or shorter rows with --set train.length=8" if self.length > 8 else ""),
             )
 
     def __len__(self) -> int:

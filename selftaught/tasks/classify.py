@@ -28,6 +28,12 @@ class Classify(Task):
     weights: tuple[float, ...] = ()
     smoothing: float = 0.0
 
+    def __post_init__(self) -> None:
+        if self.weights and len(self.weights) != len(self.classes):
+            raise ValueError(f"there are {len(self.weights)} weights for {len(self.classes)} classes")
+        if not 0 <= self.smoothing < 1:
+            raise ValueError(f"the smoothing is a share from 0 to below 1, not {self.smoothing}")
+
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``input_ids``, ``attention_mask`` [B, T], ``label`` int64 [B]; a row counts as its weight."""
         labels = samples["label"]

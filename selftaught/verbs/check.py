@@ -12,7 +12,8 @@ from selftaught.data.examples import Labels
 from selftaught.data.labels import read_labels
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
-from selftaught.data.text import Row
+from selftaught.data.text import Row, TextSource
+from selftaught.errors import SelftaughtError
 
 _SHOWN = 10
 _CHARACTERS_A_TOKEN = {True: 1.0, False: 4.0}  # Chinese or not, roughly
@@ -32,11 +33,14 @@ def check(
         label: The column that holds the label.
         json: Print one JSON object.
     """
-    source, tally, hashes = open_text(data, text=text), Tally(), array("q")
+    source, tally, hashes = _open(data, text, labels), Tally(), array("q")
 
     def rows() -> Iterator[Row]:
+        last = None
         for row in source.rows(tally):
-            hashes.append(hash(row.text.strip()))
+            if (row.document, row.line) != last:  # a line too long to be handed on whole comes in pieces
+                hashes.append(hash(row.text.strip()))
+            last = row.document, row.line
             yield row
 
     found = scan_rows(rows())
@@ -71,6 +75,16 @@ def check(
         lines += _label_lines(read)
         advice += _label_advice(read)
     return tell(report, lines + [f"advice      {sentence}" for sentence in advice], json=json)
+
+
+def _open(data: str, text: str | None, labels: str | None) -> TextSource:
+    """The data; where there are labels, the text column that is named may be theirs alone."""
+    try:
+        return open_text(data, text=text)
+    except SelftaughtError:
+        if labels is None or text is None:
+            raise
+        return open_text(data)
 
 
 def _named(tally: Tally) -> list[str]:

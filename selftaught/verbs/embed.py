@@ -1,6 +1,7 @@
 """``selftaught embed``: features of texts, for search, clustering, or any model of one's own."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selftaught.console import tell
-from selftaught.data.source import open_text
+from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row
 from selftaught.errors import SelftaughtError
@@ -45,8 +46,10 @@ def embed(
     schema = pa.schema(
         [("text", pa.string()), ("file", pa.string()), ("line", pa.int64()), ("vector", pa.list_(pa.float32(), width))]
     )
-    tally = Tally()
-    rows = iter(open_text(data, text=text).rows(tally))
+    tally, source = Tally(), open_text(data, text=text)
+    rows = iter(source.rows(tally))
+    if out.is_dir():
+        raise SelftaughtError("this is a folder, not a Parquet file", where=str(out), do="name a file in it")
     aside = out.with_name(out.name + ".partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -57,12 +60,14 @@ def embed(
                 vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), width)
                 files, lines = [row.file for row in block], [row.line for row in block]
                 writer.write_table(pa.table([texts, files, lines, vectors], schema=schema))
+        require_rows(source, tally)
         aside.replace(out)
     except OSError as error:
         what = f"the vectors cannot be written: {error}"
         raise SelftaughtError(what, where=str(out), do="choose another --out") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):  # not made, or the folder is a file
+            aside.unlink()
     report = {"verb": "embed", "out": str(out), "rows": tally.to_json(), "dimensions": width}
     return tell(report, [f"rows        {tally.summary()}", f"vectors     {out}, {width} dimensions"], json=json)
 

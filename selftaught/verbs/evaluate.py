@@ -1,11 +1,12 @@
 """``selftaught evaluate``: the objective's or the task's own measures on data that was not trained on."""
 
+import os
 import tempfile
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from selftaught.answering import classify_texts
+from selftaught.answering import classify_texts, note_long_texts
 from selftaught.console import table, tell
 from selftaught.data.labels import read_labels
 from selftaught.errors import SelftaughtError
@@ -14,6 +15,8 @@ from selftaught.machine import pick_device
 from selftaught.metrics.scores import classification_scores
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.report import write_report
+
+_MANY_UNKNOWN = 0.05  # beyond, the measures are about guessing which tokens are unknown
 
 
 def evaluate(
@@ -41,15 +44,27 @@ def evaluate(
         report, lines = _on_labels(pretrained, data, text, label)
     else:
         report, lines = _on_text(pretrained, data, text)
+    report["notes"] += _trained_on(pretrained, data)
+    lines += [f"note        {sentence}" for sentence in report["notes"]]
     if pretrained.run is not None:
         write_report(pretrained.run, report, [f"Data: `{data}`", "", "```", *lines, "```"])
     return tell(report, lines, json=json)
 
 
+def _trained_on(pretrained: Pretrained, data: str) -> list[str]:
+    if pretrained.recipe is None or os.path.realpath(pretrained.recipe.data.path) != os.path.realpath(data):
+        return []
+    return ["the model was trained on this data: on other data it will do worse"]
+
+
 def _on_text(pretrained: Pretrained, data: str, text: str | None) -> tuple[dict[str, Any], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
         measures, rows = measure_text(pretrained, data, Path(folder), text)
-    report = {"verb": "evaluate", "data": data, "measures": measures, "rows": rows.to_json()}
+    report = {"verb": "evaluate", "data": data, "measures": measures, "rows": rows.to_json(), "notes": []}
+    if (measures["unknown_tokens"] or 0.0) > _MANY_UNKNOWN:
+        report["notes"] = [
+            f"{measures['unknown_tokens']:.0%} of the tokens are unknown to the model: it cannot read this text"
+        ]
     lines = [f"rows        {rows.summary()}"]
     lines += [f"{name.replace('_', ' '):26}{value:.4f}" for name, value in measures.items() if value is not None]
     return report, lines
@@ -67,7 +82,8 @@ def _on_labels(
             do="name the right column with --label; the model's classes are in its README.md",
         )
     truth = [e.label for e in labels.examples]
-    said = [a["label"] for a in classify_texts(pretrained, [e.text for e in labels.examples])]
+    texts = [e.text for e in labels.examples]
+    said = [a["label"] for a in classify_texts(pretrained, texts)]
     measures = classification_scores(truth, said)
     right = Counter(t for t, s in zip(truth, said, strict=True) if t == s)
     named = Counter(said)
@@ -81,6 +97,7 @@ def _on_labels(
         "measures": measures,
         "classes": classes,
         "rows": labels.tally.to_json(),
+        "notes": note_long_texts(pretrained, texts),
     }
     rows = [
         [name, str(c["rows"]), f"{c['recall']:.3f}", "-" if c["precision"] is None else f"{c['precision']:.3f}"]

@@ -29,7 +29,7 @@ def finetune(
     seed: int | None = None,
     device: str | None = None,
     recipe: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def finetune(
         "model.init": str(run),
         "train.steps": steps,
         "train.epochs": epochs,
-        "train.seconds": parse_duration(for_) if for_ else None,
+        "train.seconds": parse_duration(for_) if for_ is not None else None,
         "train.batch": batch,
         "train.seed": seed,
         "train.device": device,
@@ -78,6 +78,7 @@ def finetune(
         before = settled(new.recipe, asked)
         if before is not None and (done := read_report(new, "finetune")) is not None:
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
+            done["run"] = str(new.folder)  # it may have been moved
             return tell(done, summary(done), json=json)
         ready = prepare_finetuning(before or asked)
         for line in ready.lines():

@@ -30,7 +30,7 @@ def pretrain(
     seed: int | None = None,
     device: str | None = None,
     recipe: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def pretrain(
         "model.init": str(init) if init else None,
         "train.steps": steps,
         "train.epochs": epochs,
-        "train.seconds": parse_duration(for_) if for_ else None,
+        "train.seconds": parse_duration(for_) if for_ is not None else None,
         "train.batch": batch,
         "train.seed": seed,
         "train.device": device,
@@ -79,16 +79,17 @@ def pretrain(
         before = settled(run.recipe, asked)
         if before is not None and (done := read_report(run, "pretrain")) is not None:
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
+            done["run"] = str(run.folder)  # it may have been moved
             return tell(done, summary(done), json=json)
         ready = prepare_pretraining(run, before or asked)
         for line in ready.plan.lines():
             note(line)
-        note(f"recipe      {run.recipe}")
-        note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
-        note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
         if dry_run:
             return tell(ready.plan.to_json(), ["dry run: nothing was trained"], json=json)
         replace_file(run.recipe, ready.recipe.to_yaml())
+        note(f"recipe      {run.recipe}")
+        note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
+        note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
         report = run_pretraining(run, ready)
     return tell(report, summary(report), json=json)
 

@@ -9,7 +9,7 @@ from selftaught.data.labels import read_labels
 from selftaught.errors import SelftaughtError
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
 from selftaught.machine import pick_device, pick_precision
-from selftaught.pretrained import open_pretrained
+from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.report import write_report
 from selftaught.run import Run, replace_file
 
@@ -48,23 +48,28 @@ def verdict(
         device: cpu, cuda, …
         json: Print one JSON object.
     """
+    _check_numbers(seeds, seed)
+    sizes = _budgets(budgets)
     pretrained = open_pretrained(run)
+    _refuse_labelled(pretrained)
     where = pick_device(device)
-    found, details = judge(
-        pretrained,
-        read_labels(labels, text=text, label=label),
-        read_labels(test, text=text, label=label) if test else None,
-        budgets=_budgets(budgets),
-        seeds=_at_least_one(seeds),
-        seed=seed,
-        finetune=finetune,
-        precision=pick_precision(where),
-        device=where,
-        tell=note,
-    )
-    report = {**found.to_json(), "labels": labels, "test": test}
+    learn = read_labels(labels, text=text, label=label)
+    held = read_labels(test, text=text, label=label) if test else None
     place = Run(out or default_folder(pretrained, run))
     with place.locked():
+        found, details = judge(
+            pretrained,
+            learn,
+            held,
+            budgets=sizes,
+            seeds=seeds,
+            seed=seed,
+            finetune=finetune,
+            precision=pick_precision(where),
+            device=where,
+            tell=note,
+        )
+        report = {**found.to_json(), "labels": labels, "test": test}
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")
         replace_file(place.folder / "verdict_rows.json", dump(rows_used(details)))
         lines = _lines(found)
@@ -84,10 +89,23 @@ def _budgets(text: str | None) -> tuple[int | None, ...]:
     return (*sorted(value for value in values if value is not None), *([None] if None in values else []))
 
 
-def _at_least_one(seeds: int) -> int:
+def _check_numbers(seeds: int, seed: int) -> None:
     if seeds < 1:
         raise SelftaughtError("--seeds must be at least 1", do="5 or more allow a claim")
-    return seeds
+    if seed < 0:
+        raise SelftaughtError("--seed must be 0 or more", do="any whole number from 0 on will do")
+
+
+def _refuse_labelled(pretrained: Pretrained) -> None:
+    """A model that has learned from labels, perhaps from these very test rows, says nothing of pretraining."""
+    if not pretrained.is_classifier:
+        return
+    begun_from = pretrained.recipe.model.init if pretrained.recipe else None
+    raise SelftaughtError(
+        "this model has been fine-tuned on labels: its scores would say nothing of what pretraining gave it",
+        where=str(pretrained.folder),
+        do=f"give the run it began from, {begun_from}" if begun_from else "give a model that has seen no labels",
+    )
 
 
 def _lines(found: Verdict) -> list[str]:
