@@ -23,7 +23,7 @@ from selftaught.metrics.overlap import OverlapFinder
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset, split_train_test
 from selftaught.metrics.scores import classification_scores
-from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.pretrained import Pretrained, open_pretrained, trainings
 from selftaught.randomness import derive
 
 BUDGETS: tuple[int | None, ...] = (8, 32, 128, None)
@@ -91,18 +91,25 @@ def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def overlapping_rows(pretrained: Pretrained, test: Sequence[Example]) -> np.ndarray | None:
-    """Which test rows stand word for word in the pretraining text, bool [N]; None where that text is not at hand."""
-    if pretrained.recipe is None or not pretrained.recipe.data.path:
-        return None
-    finder = OverlapFinder([e.text for e in test])
-    try:
-        source = open_text(pretrained.recipe.data.path, text=pretrained.recipe.data.text)
-    except SelftaughtError:  # moved or deleted since
-        return None
-    for _, rows in groupby(source.rows(Tally()), key=lambda row: row.document):
-        finder.feed("".join(row.text for row in rows))
-    return finder.result()
+def overlapping_rows(pretrained: Pretrained, test: Sequence[Example]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+    """Which test rows stand word for word in the pretraining text, bool [N], and which of that text was not read.
+
+    The text is that of the run and of all it began from; None where none of it is at hand.
+    """
+    recipes, unknown = trainings(pretrained)
+    finder, looked_at, unseen = OverlapFinder([e.text for e in test]), 0, [unknown] if unknown else []
+    for recipe in recipes:
+        try:
+            source = open_text(recipe.data.path, text=recipe.data.text)
+        except SelftaughtError:  # moved or deleted since
+            unseen.append(recipe.data.path)
+            continue
+        looked_at += 1
+        for _, rows in groupby(source.rows(Tally()), key=lambda row: row.document):
+            finder.feed("".join(row.text for row in rows))
+    if not looked_at:
+        return None, ()
+    return finder.result(), tuple(f"overlap with what {what} holds or was trained on is unknown" for what in unseen)
 
 
 @dataclass
@@ -304,7 +311,7 @@ def judge(
     began = time.perf_counter()
     split = split_labels(labels, test, seed)
     tell(f"labels      {labels.description}: {len(split.train)} to learn from, {len(split.test)} to be tested on")
-    overlap = overlapping_rows(pretrained, split.test)
+    overlap, not_looked_at = overlapping_rows(pretrained, split.test)
     judge = Judge(pretrained, split, budgets, seeds, seed, precision, device, tell)
     judge.run(finetune=finetune)
     metric = "accuracy" if judge.is_balanced else "macro_f1"
@@ -319,7 +326,7 @@ def judge(
         sentence=sentence,
         saved=labels_saved(points, ours, [TFIDF, MAJORITY, untrained]),
         overlap=None if overlap is None else tuple(_name(split.test[i]) for i in np.flatnonzero(overlap)),
-        notes=split.notes + _label_notes(labels) + _test_notes(split),
+        notes=split.notes + _label_notes(labels) + _test_notes(split) + not_looked_at,
         seconds=time.perf_counter() - began,
     )
     return verdict, judge

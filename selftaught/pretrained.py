@@ -49,6 +49,23 @@ def open_pretrained(place: str | Path) -> Pretrained:
     return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, unigram)
 
 
+def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:
+    """How a model came about: the recipes of its runs, the latest first, back through every ``--init``.
+
+    Returns:
+        the recipes, and the checkpoint at their beginning of which nobody knows how it was made; None if there is none.
+    """
+    recipe, begun_from, found = pretrained.recipe, str(pretrained.folder), []
+    while recipe is not None:
+        found.append(recipe)
+        if recipe.model.init is None:
+            return found, None
+        begun_from = recipe.model.init
+        file = Run(Path(begun_from)).recipe
+        recipe = read_recipe(file) if file.is_file() else None
+    return found, begun_from
+
+
 def model_folder(place: str | Path) -> Path:
     """The transformers folder of a run or checkpoint folder.
 

@@ -184,3 +184,25 @@ def test_a_long_line_is_one_row_and_repeats_nothing(here: Path, call: Call) -> N
 def test_few_test_rows_are_told(here: Path, call: Call) -> None:
     report = call("verdict", "run", "labels.csv", *BUCKET, "--seeds", "2", "--budgets", "4", "--json").report
     assert any("test rows are few" in note for note in report["notes"])
+
+
+def test_overlap_is_looked_for_in_all_that_the_model_was_trained_on(here: Path, call: Call, texts: list[str]) -> None:
+    (here / "more.txt").write_text("Nothing of the kind is said here.\n" * 200, encoding="utf-8")
+    small = ["--steps", "2", "--set", "train.length=16"]
+    assert call("pretrain", "more.txt", "--init", "run", "--out", "second", *small).code == 0
+    rows = [f'"{text} It was number {i % 3}.",{"ab"[i % 2]}' for i, text in enumerate(texts)]
+    (here / "seen.csv").write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    judged = ["verdict", "second", "seen.csv", "--seeds", "1", "--budgets", "2", "--json"]
+    report = call(*judged).report
+    assert report["overlap_rows"] == 11  # every test row: 0.3 of 36
+    shutil.rmtree("notes")
+    report = call(*judged).report
+    assert report["overlap_rows"] == 0
+    assert "overlap with what notes holds or was trained on is unknown" in report["notes"]
+
+
+def test_one_rare_label_does_not_take_the_rows_to_stop_by(here: Path, call: Call, texts: list[str]) -> None:
+    rows = [f'"{text} {i}",{"ab"[i % 2]}' for i, text in enumerate(texts * 7)]
+    (here / "rare.csv").write_text("\n".join(["text,label", *rows, "a text seen once,rare"]), encoding="utf-8")
+    plan = call("finetune", "run", "rare.csv", "--dry-run", "--json", "--out", "new").report
+    assert (plan["train_rows"], plan["stop_rows"]) == (215, 38)
