@@ -179,8 +179,9 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
     if made.stop_texts:
         check(outcome.progress)  # the last step may be the best
         restore_learner(made.learner, load_file(best_file))
-        best_file.unlink()
-    return _finish(run, ready, outcome)
+    report = _finish(run, ready, outcome)
+    best_file.unlink(missing_ok=True)  # only now: a run killed while finishing needs it again
+    return report
 
 
 def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:

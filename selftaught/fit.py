@@ -126,7 +126,7 @@ def fit(
     Args:
         check: called now and then, for held-out measures and probes; its numbers go into ``metrics.jsonl``.
         watch: sees every report; a sentence it returns is told to the user, once.
-        stop: asked after each check whether to end early.
+        stop: asked before the first step and after each whether to end early.
         memory: JSON-ready facts that ``check`` keeps from call to call; saved and restored with the checkpoints.
 
     Raises:
@@ -157,7 +157,7 @@ def fit(
             clip=plan.clip,
         )
         try:
-            for report in steps:
+            for report in () if stop() else steps:  # a run that was killed after its early stop has no step left
                 progress = report.progress
                 done = plan.schedule.progress(progress.step, progress.seconds)
                 line.step(report, report.samples * plan.per_sample, done)
