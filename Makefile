@@ -9,7 +9,7 @@ DEMO := runs/demo
 .PHONY: demo test
 
 demo: .venv/installed
-	$(BIN)/selftaught pretrain builtin:docs --for 150s --out $(DEMO)
+	$(BIN)/selftaught pretrain builtin:docs --for 2m --out $(DEMO)
 	$(BIN)/selftaught verdict $(DEMO) builtin:docs
 
 test: .venv/installed-dev
