@@ -2,7 +2,7 @@
 
 import sys
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from selftaught.errors import SelftaughtError
 from selftaught.threads import share_cores
@@ -27,6 +27,7 @@ def build() -> App:
         version=_version,
         help_format="plaintext",
         suppress_keyboard_interrupt=False,  # main says so
+        default_parameter=Parameter(negative=()),  # every flag is off by itself: --no-json says nothing
     )
     for verb, sentence in VERBS.items():
         app.command(f"selftaught.verbs.{verb}:{verb}", name=verb, help=sentence)

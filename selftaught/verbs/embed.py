@@ -17,15 +17,16 @@ from selftaught.errors import SelftaughtError
 from selftaught.features import POOLS, text_features
 from selftaught.machine import pick_device
 from selftaught.pretrained import open_pretrained
+from selftaught.verbs import Place
 
 _ROWS_AT_ONCE = 4096
 
 
 def embed(
-    run: Path,
+    run: Place,
     data: str,
     *,
-    out: Path,
+    out: Place,
     text: str | None = None,
     device: str | None = None,
     json: bool = False,
@@ -40,6 +41,7 @@ def embed(
         device: cpu, cuda, …
         json: Print one JSON object.
     """
+    out = Path(out)
     pretrained = open_pretrained(run)
     pretrained.backbone.to(pick_device(device))
     width = POOLS * pretrained.backbone.width

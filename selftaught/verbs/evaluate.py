@@ -15,12 +15,13 @@ from selftaught.machine import pick_device
 from selftaught.metrics.scores import classification_scores
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.report import write_report
+from selftaught.verbs import Place
 
 _MANY_UNKNOWN = 0.05  # beyond, the measures are about guessing which tokens are unknown
 
 
 def evaluate(
-    run: Path,
+    run: Place,
     data: str,
     *,
     text: str | None = None,

@@ -11,14 +11,15 @@ from selftaught.recipe import compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
+from selftaught.verbs import Place
 
 
 def finetune(
-    run: Path,
+    run: Place,
     labels: str,
     *,
     task: str = "classify",
-    out: Path | None = None,
+    out: Place | None = None,
     test: str | None = None,
     text: str | None = None,
     label: str | None = None,
@@ -28,8 +29,8 @@ def finetune(
     batch: int | None = None,
     seed: int | None = None,
     device: str | None = None,
-    recipe: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
+    recipe: Place | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
@@ -72,8 +73,9 @@ def finetune(
         "train.seed": seed,
         "train.device": device,
     }
-    asked = compose(given, file=recipe, settings=set_ or ())
-    new = Run(out or run.with_name(f"{run.resolve().name}-{task}"))
+    asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
+    begun_from = Path(run)
+    new = Run(Path(out) if out else begun_from.with_name(f"{begun_from.resolve().name}-{task}"))
     with new.locked():
         before = settled(new.recipe, asked)
         if before is not None and (done := read_report(new, "finetune")) is not None:

@@ -11,9 +11,10 @@ from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import open_pretrained
+from selftaught.verbs import Place
 
 
-def predict(run: Path, *inputs: str, text: str | None = None, top: int = 5, json: bool = False) -> dict[str, Any]:
+def predict(run: Place, *inputs: str, text: str | None = None, top: int = 5, json: bool = False) -> dict[str, Any]:
     """Ask a model about texts: a fine-tuned one for their labels, a pretrained one for the word behind [MASK].
 
     Args:

@@ -12,25 +12,26 @@ from selftaught.recipe import compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
+from selftaught.verbs import Place
 
 
 def pretrain(
     data: str,
     *,
     objective: str | None = None,
-    out: Path | None = None,
+    out: Place | None = None,
     steps: int | None = None,
     epochs: float | None = None,
     for_: Annotated[str | None, Parameter(name="--for")] = None,
     size: str | None = None,
-    init: Path | None = None,
+    init: Place | None = None,
     text: str | None = None,
     labels: str | None = None,
     batch: int | None = None,
     seed: int | None = None,
     device: str | None = None,
-    recipe: Path | None = None,
-    set_: Annotated[list[str] | None, Parameter(name="--set", negative=())] = None,
+    recipe: Place | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
@@ -72,9 +73,9 @@ def pretrain(
         "train.seed": seed,
         "train.device": device,
     }
-    asked = compose(given, file=recipe, settings=set_ or ())
+    asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
     check_recipe(asked)
-    run = Run(out or Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
+    run = Run(Path(out) if out else Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
     with run.locked():
         before = settled(run.recipe, asked)
         if before is not None and (done := read_report(run, "pretrain")) is not None:

@@ -12,10 +12,11 @@ from selftaught.machine import pick_device, pick_precision
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.report import write_report
 from selftaught.run import Run, replace_file
+from selftaught.verbs import Place
 
 
 def verdict(
-    run: Path,
+    run: Place,
     labels: str,
     *,
     test: str | None = None,
@@ -25,7 +26,7 @@ def verdict(
     budgets: str | None = None,
     finetune: bool = False,
     seed: int = 0,
-    out: Path | None = None,
+    out: Place | None = None,
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
@@ -55,7 +56,7 @@ def verdict(
     where = pick_device(device)
     learn = read_labels(labels, text=text, label=label)
     held = read_labels(test, text=text, label=label) if test else None
-    place = Run(out or default_folder(pretrained, run))
+    place = Run(Path(out) if out else default_folder(pretrained, run))
     with place.locked():
         found, details = judge(
             pretrained,
