@@ -16,7 +16,8 @@ from selftaught.schedule import Schedule
 
 _MEASURED_STEPS = 4
 
-# Training tokens from which on a size ends lower than the one below it (benchmarks/budget.py, docs/lab.md).
+# Training tokens from which on a size is taken to end lower than the one below it. At five minutes tiny is measured
+# to beat small (docs/lab.md, 7); where that turns is a guess that benchmarks/budget.py can check with hours to spend.
 WORTHWHILE_TOKENS = {"tiny": 0.0, "small": 30e6, "medium": 300e6, "base": 3e9}
 
 
