@@ -42,6 +42,8 @@ def pick_precision(device: torch.device) -> Precision:
     return "bf16" if able.get("amx_bf16") or able.get("avx512_bf16") else "fp32"
 
 
-def memory_bytes() -> int:
-    """The machine's main memory."""
+def memory_bytes(device: torch.device | None = None) -> int:
+    """The memory of a GPU, or the machine's main memory."""
+    if device is not None and device.type == "cuda":
+        return int(torch.cuda.get_device_properties(device).total_memory)
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

@@ -21,7 +21,7 @@ from selftaught.fit import Outcome, Plan, fit
 from selftaught.health import PlateauWatch
 from selftaught.held_out import ROWS, TextBaseline, held_out_batches, held_out_measures, text_baseline
 from selftaught.loop import Learner, Progress, evaluate
-from selftaught.machine import pick_device, pick_precision
+from selftaught.machine import memory_bytes, pick_device, pick_precision
 from selftaught.model_card import write_card
 from selftaught.objective import Objective, Spec
 from selftaught.optim import adamw
@@ -103,6 +103,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
 
     size = recipe.model.size or (None if init else _fitting_size(recipe, build))
     recipe, learner, batches = build(size)
+    _refuse_too_large(_memory(recipe, learner, batches), learner.device)
     plan = _cost(recipe, corpus, learner, batches)
     if recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
         recipe = _with_train(recipe, steps=plan.steps, epochs=None)
@@ -193,11 +194,26 @@ def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, 
 
     def tokens(size: str) -> float:
         resolved, learner, batches = build(size)
+        if _memory(resolved, learner, batches) > memory_bytes(learner.device):
+            return 0.0
         if recipe.train.seconds is None:
             return _steps(resolved, batches) * batches.size * recipe.train.accumulate * resolved.train.length
         return recipe.train.seconds * measure_speed(learner, batches) * resolved.train.length
 
     return choose_size(tokens)
+
+
+def _memory(recipe: Recipe, learner: Learner, batches: Batches) -> int:
+    return estimate_memory(learner, batches.at(0), recipe.train.length)
+
+
+def _refuse_too_large(needed: int, device: torch.device) -> None:
+    """Better told now than by the system, which ends a process that takes too much without a word."""
+    if needed > (there := memory_bytes(device)):
+        raise SelftaughtError(
+            f"this needs about {needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}",
+            do="take a smaller --batch (with --set train.accumulate=N, N of them are one step) or --size",
+        )
 
 
 def _steps(recipe: Recipe, batches: Batches) -> int:
@@ -255,7 +271,7 @@ def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) ->
         tokens=steps * a_step,
         epochs=steps * a_step / len(corpus.train),
         flops=steps * a_step * count_flops(learner, batch, train.length),
-        memory_bytes=estimate_memory(learner, batch, train.length),
+        memory_bytes=_memory(recipe, learner, batches),
         tokens_per_second=speed,
         seconds=train.seconds or steps * a_step / speed,
     )

@@ -18,6 +18,7 @@ BUCKET = ("--label", "bucket (final)")
     [
         ("pretrain notes --out new --for=", "'' is not a duration"),
         ("pretrain notes --out new --steps 2 --seed=-1", "train.seed"),
+        ("pretrain notes --out new --epochs inf", "train.epochs"),
         ("pretrain notes --out labels.csv --steps 2", "there is a file of this name"),
         (
             "pretrain notes --out new --steps 2 --recipe mine/recipe.yaml",
@@ -206,3 +207,9 @@ def test_one_rare_label_does_not_take_the_rows_to_stop_by(here: Path, call: Call
     (here / "rare.csv").write_text("\n".join(["text,label", *rows, "a text seen once,rare"]), encoding="utf-8")
     plan = call("finetune", "run", "rare.csv", "--dry-run", "--json", "--out", "new").report
     assert (plan["train_rows"], plan["stop_rows"]) == (215, 38)
+
+
+def test_a_batch_that_no_memory_holds_is_refused_before_it_is_tried(here: Path, call: Call) -> None:
+    heard = call("pretrain", "notes", "--steps", "2", "--size", "medium", "--batch", "20000", "--out", "new")
+    assert heard.code == 1
+    assert "GB of memory" in heard.err
