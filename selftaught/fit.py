@@ -132,16 +132,16 @@ def fit(
     Raises:
         Diverged: if the loss or a gradient stops being finite; the newest checkpoint is from before.
     """
-    found = run.load_checkpoint(learner, optimizer)
-    start = found.progress if found else Progress()
-    memory = {} if memory is None else memory
-    memory |= found.extra if found else {}
-    notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
-    log = _Log(run)
-    log.cut_back(start.step)
-    checked = int(plan.schedule.progress(start.step, start.seconds) * plan.checks) if found else -1
-    progress, saved_at, saving_took = start, time.perf_counter(), 0.0
     with _signals() as interrupted, ProgressLine(plan.unit) as line:
+        found = run.load_checkpoint(learner, optimizer)
+        start = found.progress if found else Progress()
+        memory = {} if memory is None else memory
+        memory |= found.extra if found else {}
+        notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
+        log = _Log(run)
+        log.cut_back(start.step)
+        checked = int(plan.schedule.progress(start.step, start.seconds) * plan.checks) if found else -1
+        progress, saved_at, saving_took = start, time.perf_counter(), 0.0
         if found:
             line.say(f"resuming at step {start.step}")
         for note in notes:
