@@ -26,7 +26,6 @@ from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
 from selftaught.run import Run, learner_tensors, restore_learner, written_aside
-from selftaught.schedule import Schedule
 
 _CHECKS = 12
 
@@ -160,15 +159,7 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
         made.learner,
         made.batches(train.batch, train.workers).starting,
         adamw(made.learner, train.rate, weight_decay=train.weight_decay),
-        Plan(
-            Schedule(steps=train.steps, seconds=train.seconds, warmup=train.warmup, final=train.final),
-            seed=train.seed,
-            accumulate=train.accumulate,
-            clip=train.clip,
-            save_seconds=train.save_seconds,
-            unit="rows",
-            checks=_CHECKS,
-        ),
+        Plan.of(train, unit="rows", per_sample=1, checks=_CHECKS),
         check=check,
         stop=lambda: memory.get("stale", 0) >= PATIENCE,
         memory=memory,

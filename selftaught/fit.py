@@ -15,6 +15,7 @@ from selftaught.health import Diverged
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
 from selftaught.progress import ProgressLine
+from selftaught.recipe import Train
 from selftaught.run import Run, replace_file
 from selftaught.schedule import Schedule
 
@@ -43,6 +44,20 @@ class Plan:
     unit: str = "samples"
     per_sample: int = 1
     checks: int = 8
+
+    @classmethod
+    def of(cls, train: Train, *, unit: str, per_sample: int, checks: int) -> "Plan":
+        """The plan of a recipe's ``train`` part."""
+        return cls(
+            Schedule(steps=train.steps, seconds=train.seconds, warmup=train.warmup, final=train.final),
+            seed=train.seed,
+            accumulate=train.accumulate,
+            clip=train.clip,
+            save_seconds=train.save_seconds,
+            unit=unit,
+            per_sample=per_sample,
+            checks=checks,
+        )
 
 
 @dataclass(frozen=True)

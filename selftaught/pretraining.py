@@ -31,7 +31,6 @@ from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
-from selftaught.schedule import Schedule
 
 DEFAULT_SECONDS = 600.0
 _DEFAULT_BATCH = 16
@@ -126,16 +125,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         ready.learner,
         ready.batches.starting,
         adamw(ready.learner, train.rate, weight_decay=train.weight_decay),
-        Plan(
-            Schedule(steps=train.steps, seconds=train.seconds, warmup=train.warmup, final=train.final),
-            seed=train.seed,
-            accumulate=train.accumulate,
-            clip=train.clip,
-            save_seconds=train.save_seconds,
-            unit="tokens",
-            per_sample=train.length,
-            checks=_affordable_checks(ready),
-        ),
+        Plan.of(train, unit="tokens", per_sample=train.length, checks=_affordable_checks(ready)),
         check=_checker(ready),
         watch=lambda report: watch.see(report.loss),
     )
