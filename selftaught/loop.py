@@ -188,7 +188,7 @@ def divide(sums: Any, count: Any) -> Any:
     """Means of sums; where the count is by member, each member by its own. A count of zero gives zero."""
     if isinstance(count, dict):
         return {name: divide(sums[name], n) for name, n in count.items()}
-    return {name: value / max(count, 1) for name, value in sums.items()}
+    return {name: value / (count or 1) for name, value in sums.items()}
 
 
 def flatten(means: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.health import Diverged
-from selftaught.loop import Learner, Progress, Report, evaluate, train
+from selftaught.loop import Learner, Progress, Report, divide, evaluate, train
 from selftaught.objective import Batch, Spec
 from selftaught.objectives.mlm import MLM
 from selftaught.optim import adamw
@@ -207,3 +207,9 @@ def test_the_rate_follows_the_schedule(learner: Learner, packed: Batch, spec: Sp
     ]
     assert [rate for rate, _ in rates] == [schedule.rate(step, 0.0) for step in range(4)]
     assert all(used == pytest.approx(0.5 * rate) for rate, used in rates)
+
+
+def test_a_count_below_one_is_a_count() -> None:
+    """Weighted targets may weigh less than one together; their mean is still a mean."""
+    assert divide({"loss": 0.25}, 0.5) == {"loss": 0.5}
+    assert divide({"loss": 0.0}, 0) == {"loss": 0.0}
