@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after s
 
 SPEED_BAR, TIME_BAR = 2.5, 4.0
 SHARES = (1 / 8, 1 / 6, 1 / 4, 1 / 3, 1 / 2, 1.0)  # of the peer's time: our budgets, until one is enough
-_CALIBRATING_STEPS = 10
+_CALIBRATING_STEPS = 25
 
 
 def measure(

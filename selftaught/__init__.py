@@ -12,9 +12,9 @@ from typing import Any
 
 from selftaught.threads import share_cores
 
-_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "embed")
+_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "generate", "embed")
 
-__all__ = ["check", "embed", "evaluate", "finetune", "predict", "pretrain", "verdict"]
+__all__ = ["check", "embed", "evaluate", "finetune", "generate", "predict", "pretrain", "verdict"]
 
 
 def __getattr__(name: str) -> Any:

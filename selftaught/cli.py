@@ -14,6 +14,7 @@ VERBS = {
     "verdict": "Did self-supervision help? The label-efficiency curve beside honest baselines.",
     "evaluate": "The objective's or the task's own measures on held-out data.",
     "predict": "Ask a fine-tuned model about new texts.",
+    "generate": "Let a causal language model continue a text.",
     "embed": "Write the features of texts to a Parquet file.",
     "objectives": "The objectives and tasks there are, with their options.",
 }

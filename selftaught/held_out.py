@@ -11,14 +11,14 @@ from torch import Tensor
 
 from selftaught.data.corpus import tokenise_all
 from selftaught.data.loader import Batches
-from selftaught.data.pack import PackedRows
+from selftaught.data.samples import samples_of
 from selftaught.data.store import TokenStore
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.lookup import OBJECTIVES, make
 from selftaught.loop import Learner, evaluate
 from selftaught.objective import Batch, Objective, Spec
-from selftaught.pretrained import Pretrained
+from selftaught.pretrained import Pretrained, restore_heads
 from selftaught.recipe import Recipe
 
 ROWS = 512  # held-out rows a measurement reads at most
@@ -66,14 +66,18 @@ def held_out_batches(
     length = min(length, len(store))
     if length < _LEAST_LENGTH:
         return None
-    packed = PackedRows(store, length, seed=None)
-    count = min(len(packed), rows)
+    source = samples_of(store, objective.samples, length, seed=None)
+    count = min(len(source), rows)
     batch = min(_BATCH, count)
-    return islice(Batches(packed, objective, spec, batch, seed).starting(0), count // batch)
+    return islice(Batches(source, objective, spec, batch, seed).starting(0), count // batch)
 
 
 def held_out_measures(
-    means: dict[str, float], baseline: TextBaseline, tokens: int, text_bytes: int
+    means: dict[str, float],
+    baseline: TextBaseline,
+    tokens: int,
+    text_bytes: int,
+    token_losses: tuple[str, ...] = ("loss",),
 ) -> dict[str, float | None]:
     """Held-out means with the comparisons that make them readable.
 
@@ -82,14 +86,15 @@ def held_out_measures(
 
     Args:
         tokens, text_bytes: of the held-out text.
+        token_losses: the measures that are costs of a token; see :attr:`selftaught.objective.Objective.token_losses`.
     """
-    return {
-        **means,
-        "bits_per_byte": means["loss"] / math.log(2) * tokens / text_bytes if text_bytes else None,
-        "unigram_loss": baseline.unigram,
-        "chance_loss": baseline.chance,
-        "below_unigram": baseline.unigram - means["loss"],
-    }
+    found: dict[str, float | None] = dict(means)
+    for name in token_losses:
+        prefix = name.removesuffix("loss")
+        bits = means[name] / math.log(2) * tokens / text_bytes if text_bytes else None
+        found |= {f"{prefix}bits_per_byte": bits, f"{prefix}below_unigram": baseline.unigram - means[name]}
+    lines = {"unigram_loss": baseline.unigram, "chance_loss": baseline.chance} if token_losses else {}
+    return {**found, **lines}
 
 
 def measure_text(
@@ -102,11 +107,14 @@ def measure_text(
     """
     store, size, tally = tokenise_all(data, folder, pretrained.tokenizer, text)
     recipe = pretrained.recipe or Recipe()
-    objective = make(recipe.objective.name, OBJECTIVES, recipe.objective.options)
+    goal = recipe.objective
+    objective = make(goal.name, OBJECTIVES, goal.options, goal.weights)
     counts = np.ones(pretrained.tokenizer.vocab_size) if pretrained.unigram is None else pretrained.unigram.numpy()
     spec = Spec(text=pretrained.tokenizer.spec(counts))
     assert spec.text is not None
-    learner = Learner({"text": pretrained.backbone}, objective, spec).to(next(pretrained.backbone.parameters()).device)
+    learner = Learner({"text": pretrained.backbone}, objective, spec)
+    restore_heads(learner.heads, pretrained.parts)
+    learner.to(next(pretrained.backbone.parameters()).device)
     length = min(recipe.train.length, pretrained.backbone.longest_row)
     batches = held_out_batches(store, objective, spec, length, recipe.train.seed, rows=len(store))
     if batches is None:
@@ -116,4 +124,5 @@ def measure_text(
     baseline = text_baseline(spec.text.special, counts * scale, store.counts)
     unknown = pretrained.tokenizer.id_of("unk_token")
     share = 0.0 if unknown is None else float(store.counts[unknown] / len(store))
-    return {**held_out_measures(means, baseline, len(store), size), "unknown_tokens": share}, tally
+    measures = held_out_measures(means, baseline, len(store), size, objective.token_losses)
+    return {**measures, "unknown_tokens": share}, tally

@@ -39,23 +39,26 @@ def find(name: str, package: str) -> type[Objective]:
     return _class_in(importlib.import_module(f"{package}.{name}"))
 
 
-def make(spec: str, package: str, options: Mapping[str, Any]) -> Objective:
+def make(spec: str, package: str, options: Mapping[str, Any], weights: tuple[float, ...] = ()) -> Objective:
     """The objective that ``spec`` names (``mlm``, ``mlm+nsp``) with its options.
 
     Args:
         options: fields of the objective's dataclass; of a sum, by member name.
+        weights: of a sum's members.
     """
     parts = spec.split("+")
     if len(parts) == 1:
+        if weights:
+            raise SelftaughtError(f"{spec} is one objective and takes no weights", do="fuse several as mlm+nsp")
         return _instance(find(spec, package), spec, options)
     unknown = set(options) - set(parts)
     if unknown:
         raise SelftaughtError(f"{spec} has no member {sorted(unknown)[0]!r}", do="its members are " + ", ".join(parts))
     members = tuple(_instance(find(part, package), part, options.get(part, {})) for part in parts)
     try:
-        return Sum(members)
+        return Sum(members, weights)
     except ValueError as error:
-        raise SelftaughtError(f"{spec}: {error}", do="name each one once") from error
+        raise SelftaughtError(f"{spec}: {error}") from error
 
 
 def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> Objective:

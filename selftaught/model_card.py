@@ -7,16 +7,23 @@ from selftaught.run import Run, replace_file
 
 _USES = {
     "masked-lm": "AutoModelForMaskedLM",
+    "causal-lm": "AutoModelForCausalLM",
+    "feature-extraction": "AutoModel",
     "text-classification": "AutoModelForSequenceClassification",
 }
-_PIPELINES = {"masked-lm": "fill-mask", "text-classification": "text-classification"}
+_PIPELINES = {
+    "masked-lm": "fill-mask",
+    "causal-lm": "text-generation",
+    "feature-extraction": "feature-extraction",
+    "text-classification": "text-classification",
+}
 
 
 def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[str, Any], caveats: list[str]) -> None:
     """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
 
     Args:
-        kind: ``"masked-lm"`` or ``"text-classification"``.
+        kind: a key of :data:`_USES`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.

@@ -8,7 +8,7 @@ which is why neither the loop nor the command line knows about fusion.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,12 @@ from selftaught.randomness import Randomness
 Batch = dict[str, Any]
 """Tensors by name, plus ``"n"``: how many targets were posed (a number, or one a member for a :class:`Sum`).
 The loader adds ``"size"``, the number of samples."""
+
+Samples = Literal["rows", "pairs", "sentences"]
+"""What a sample of text is: a packed row, two segments of a document with a third from elsewhere, or a sentence."""
+
+Architecture = Literal["encoder", "decoder"]
+"""A network that reads a text from both sides, or one that reads it from left to right."""
 
 Sums = dict[str, Any]
 """Sums over the batch's targets: ``"loss"`` and any other measure (nested by member for a :class:`Sum`)."""
@@ -68,6 +74,21 @@ class Objective(ABC):
     """Which pass over which backbone answers. Members of a :class:`Sum` with one stream pose their questions
     on the same input, one after the other, and share the pass. The part before a dot names the backbone."""
 
+    samples: ClassVar[Samples] = "rows"
+    """What the pretext is given. One that is not content with rows makes the row itself, as two segments are
+    joined; a :class:`Sum` has at most one such member."""
+
+    architecture: ClassVar[Architecture] = "encoder"
+    """The network to build where none is given."""
+
+    corrupts: ClassVar[bool] = False
+    """True if the pretext takes something out of the input. Members of a :class:`Sum` that do pose their
+    questions after those that do not, whatever order they were named in."""
+
+    token_losses: ClassVar[tuple[str, ...]] = ()
+    """The measures that are the mean cost of a token of the text, in nats: only for these are the unigram line
+    and bits per byte a comparison."""
+
     @property
     def name(self) -> str:
         """The name used on the command line: that of the file."""
@@ -95,6 +116,14 @@ class Objective(ABC):
 
     def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:  # noqa: B027 most need nothing here
         """Called after each optimizer step: moving-average teachers, queues. Nothing by default."""
+
+    def chance(self, spec: Spec, size: int) -> float | None:
+        """The mean loss of one who guesses blindly, in nats, for batches of ``size``; None if there is no such line."""
+        return None
+
+    def beside(self, others: "tuple[Objective, ...]") -> Self:
+        """This objective as a member of a :class:`Sum` with ``others``: itself, unless it must make room."""
+        return self
 
 
 class Task(Objective):
@@ -134,9 +163,14 @@ class Sum(Objective):
         for member, weight in zip(self.members, weights, strict=True):
             within = zip(member.members, member.weights, strict=True) if isinstance(member, Sum) else [(member, 1.0)]
             flat += [(inner, weight * share) for inner, share in within]
-        if len({member.name for member, _ in flat}) < len(flat):
+        found = tuple(member for member, _ in flat)
+        if len({member.name for member in found}) < len(found):
             raise ValueError("the members of a Sum must have different names")
-        object.__setattr__(self, "members", tuple(member for member, _ in flat))
+        arranging = [member.name for member in found if member.samples != "rows"]
+        if len(arranging) > 1:
+            raise ValueError(f"{' and '.join(arranging)} each make rows of their own and cannot share one")
+        apart = [tuple(other for other in found if other is not member) for member in found]
+        object.__setattr__(self, "members", tuple(m.beside(others) for m, others in zip(found, apart, strict=True)))
         object.__setattr__(self, "weights", tuple(weight for _, weight in flat))
 
     @property
@@ -147,10 +181,28 @@ class Sum(Objective):
     def couples_batch(self) -> bool:  # type: ignore[override]
         return any(member.couples_batch for member in self.members)
 
+    @property
+    def samples(self) -> Samples:  # type: ignore[override]
+        return next((member.samples for member in self.members if member.samples != "rows"), "rows")
+
+    @property
+    def architecture(self) -> Architecture:  # type: ignore[override]
+        return "decoder" if any(member.architecture == "decoder" for member in self.members) else "encoder"
+
+    @property
+    def token_losses(self) -> tuple[str, ...]:  # type: ignore[override]
+        return tuple(f"{member.name}.{loss}" for member in self.members for loss in member.token_losses)
+
+    def chance(self, spec: Spec, size: int) -> float | None:
+        lines = [member.chance(spec, size) for member in self.members]
+        if any(line is None for line in lines):
+            return None
+        return sum(w * line for w, line in zip(self.weights, lines, strict=True) if line is not None)
+
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         streams: dict[str, Batch] = {}
         counts = {}
-        for member in self.members:
+        for member in sorted(self.members, key=lambda member: member.corrupts):
             posed = member.pretext(streams.get(member.stream, samples), spec, rng.child(member.name))
             streams[member.stream] = posed
             counts[member.name] = posed["n"]

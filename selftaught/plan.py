@@ -104,7 +104,7 @@ def count_flops(learner: Learner, batch: Batch, length: int) -> float:
     backbone = text_backbone(learner.backbones)
     encoder = sum(p.numel() for p in backbone.parameters()) - backbone.embeddings().weight.numel()
     heads = sum(p.numel() for p in learner.heads.parameters())
-    asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
+    asked = _targets(batch["n"])
     attention = 2 * backbone.layers * length * backbone.width
     return 6.0 * (encoder + asked / (batch["size"] * length) * heads + attention)
 
@@ -113,8 +113,13 @@ def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
     backbone = text_backbone(learner.backbones)
     state = 16 * sum(p.numel() for p in learner.parameters())
-    asked = batch["n"] if isinstance(batch["n"], int) else max(batch["n"].values())
-    widths = 10 * backbone.width + 4 * backbone.config.intermediate_size
+    asked = _targets(batch["n"])
+    widths = 10 * backbone.width + 4 * backbone.inner
     activations = batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
     logits = 3 * asked * backbone.config.vocab_size  # logits, their softmax and their gradient
     return state + 4 * (activations + logits)
+
+
+def _targets(n: Any) -> float:
+    """The number of targets; of several members, the largest."""
+    return max(map(_targets, n.values())) if isinstance(n, dict) else n

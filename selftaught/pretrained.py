@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from selftaught.backbones.hf import TextBackbone, load_backbone
+from selftaught.backbones.hf import TextBackbone, load_backbone, model_head
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.recipe import Recipe, read_recipe
@@ -20,7 +21,8 @@ class Pretrained:
         folder: the transformers folder.
         run: the run it belongs to; None for a checkpoint from elsewhere.
         recipe: how the run was made.
-        unigram: the frequency of each token in the pretraining text, [V]; None where nobody counted.
+        parts: what a run keeps beside the model: the frequency of each token in the pretraining text as ``unigram``
+            [V], and the weights of those heads that transformers has no class for.
     """
 
     folder: Path
@@ -28,7 +30,12 @@ class Pretrained:
     tokenizer: TextTokenizer
     run: Run | None
     recipe: Recipe | None
-    unigram: Tensor | None
+    parts: dict[str, Tensor]
+
+    @property
+    def unigram(self) -> Tensor | None:
+        """The frequency of each token in the pretraining text, [V]; None where nobody counted."""
+        return self.parts.get("unigram")
 
     @property
     def is_classifier(self) -> bool:
@@ -45,8 +52,30 @@ def open_pretrained(place: str | Path) -> Pretrained:
     folder = model_folder(place)
     run = Run(Path(place)) if folder != Path(place) else None
     recipe = read_recipe(run.recipe) if run and run.recipe.exists() else None
-    unigram = run.load_parts().get("unigram") if run else None
-    return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, unigram)
+    parts = run.load_parts() if run else {}
+    return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, parts)
+
+
+_HEADS = "heads."
+
+
+def head_parts(heads: nn.Module) -> dict[str, Tensor]:
+    """The weights of an objective's heads that the model folder does not hold, by name."""
+    held = model_head(heads)
+    inside = set() if held is None else {id(tensor) for tensor in held.state_dict(keep_vars=True).values()}
+    return {
+        _HEADS + name: tensor.detach().cpu().contiguous()
+        for name, tensor in heads.state_dict(keep_vars=True).items()
+        if id(tensor) not in inside
+    }
+
+
+@torch.no_grad()
+def restore_heads(heads: nn.Module, parts: dict[str, Tensor]) -> None:
+    """Give heads the weights that a run saved with :func:`head_parts`, as far as there are some of their name."""
+    for name, tensor in heads.state_dict(keep_vars=True).items():
+        if (saved := parts.get(_HEADS + name)) is not None and saved.shape == tensor.shape:
+            tensor.detach().copy_(saved)
 
 
 def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:

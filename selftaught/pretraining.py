@@ -8,25 +8,34 @@ import numpy as np
 import torch
 
 from selftaught import lookup
-from selftaught.backbones.hf import TextBackbone, new_backbone, save_model, text_backbone
+from selftaught.backbones.hf import (
+    CausalLMHead,
+    MaskedLMHead,
+    TextBackbone,
+    model_head,
+    new_backbone,
+    new_decoder,
+    save_model,
+    text_backbone,
+)
 from selftaught.backbones.presets import SIZES
 from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.loader import Batches
-from selftaught.data.pack import PackedRows
+from selftaught.data.samples import samples_of
 from selftaught.errors import SelftaughtError
 from selftaught.features import RunningProbe, effective_rank, text_features
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.health import PlateauWatch
 from selftaught.held_out import ROWS, TextBaseline, held_out_batches, held_out_measures, text_baseline
-from selftaught.loop import Learner, Progress, evaluate
+from selftaught.loop import Learner, Progress, Report, evaluate
 from selftaught.machine import memory_bytes, pick_device, pick_precision
 from selftaught.model_card import write_card
 from selftaught.objective import Objective, Spec
 from selftaught.optim import adamw
 from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
-from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.pretrained import Pretrained, head_parts, open_pretrained, restore_heads
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
@@ -36,6 +45,7 @@ DEFAULT_SECONDS = 600.0
 _DEFAULT_BATCH = 16
 _RANKED_TEXTS = 256
 _MOST_CHECKS = 8
+_KINDS: dict[type, str] = {MaskedLMHead: "masked-lm", CausalLMHead: "causal-lm"}
 
 
 @dataclass(frozen=True)
@@ -74,8 +84,10 @@ def check_recipe(recipe: Recipe) -> None:
 
 def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     """Read the data, choose what was left open, build the learner, and measure what training it will cost."""
-    objective = lookup.make(recipe.objective.name, lookup.OBJECTIVES, recipe.objective.options)
+    goal = recipe.objective
+    objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
     init = open_pretrained(recipe.model.init) if recipe.model.init else None
+    _refuse_other_architecture(objective, init)
     device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
     probe = RunningProbe.of(data.labels, label=data.label, seed=recipe.train.seed) if data.labels else None
     corpus = prepare(
@@ -83,6 +95,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         run.folder / "tokens",
         seed=recipe.train.seed,
         text=recipe.data.text,
+        kind="bytelevel" if objective.architecture == "decoder" else "wordpiece",
         vocab_size=recipe.model.vocabulary,
         tokenizer=init.tokenizer if init else None,
         keep=run.has_begun,
@@ -95,9 +108,10 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
         resolved = _with_size(recipe, size, init)
         learner = _learner(resolved, corpus, objective, spec, init)
-        rows = PackedRows(corpus.train, resolved.train.length, resolved.train.seed)
-        assert resolved.train.batch is not None
-        batches = Batches(rows, objective, spec, resolved.train.batch, resolved.train.seed, resolved.train.workers)
+        train = resolved.train
+        source = samples_of(corpus.train, objective.samples, train.length, train.seed)
+        assert train.batch is not None
+        batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
         return resolved, learner, batches
 
     size = recipe.model.size or (None if init else _fitting_size(recipe, build))
@@ -119,7 +133,6 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     """
     train = ready.recipe.train
     assert train.rate is not None
-    watch = PlateauWatch(ready.baseline.entropy)
     outcome = fit(
         run,
         ready.learner,
@@ -127,7 +140,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         adamw(ready.learner, train.rate, weight_decay=train.weight_decay),
         Plan.of(train, unit="tokens", per_sample=train.length, checks=_affordable_checks(ready)),
         check=_checker(ready),
-        watch=lambda report: watch.see(report.loss),
+        watch=_plateau_watch(ready),
     )
     if outcome.interrupted:
         note(
@@ -136,6 +149,27 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         )
         raise SystemExit(130)
     return _finish(run, ready, outcome)
+
+
+def _plateau_watch(ready: Pretraining) -> Callable[[Report], str | None]:
+    """Watches the first loss that is the cost of a token, if there is one."""
+    losses = ready.objective.token_losses
+    if not losses:
+        return lambda report: None
+    watch = PlateauWatch(ready.baseline.entropy)
+    return lambda report: watch.see(report.measures[losses[0]])
+
+
+def _refuse_other_architecture(objective: Objective, init: Pretrained | None) -> None:
+    """An encoder cannot learn to continue a text, nor a decoder to look at both sides of one."""
+    if init is None or init.backbone.is_decoder == (objective.architecture == "decoder"):
+        return
+    have = "reads from left to right" if init.backbone.is_decoder else "reads from both sides"
+    raise SelftaughtError(
+        f"{objective.name} needs another kind of network: this one {have}",
+        where=str(init.folder),
+        do="begin from a run of causal_lm" if objective.architecture == "decoder" else "begin from a run of mlm",
+    )
 
 
 def _affordable_checks(ready: Pretraining) -> int:
@@ -216,25 +250,25 @@ def _steps(recipe: Recipe, batches: Batches) -> int:
 
 def _learner(recipe: Recipe, corpus: Corpus, objective: Objective, spec: Spec, init: Pretrained | None) -> Learner:
     torch.manual_seed(derive("weights", recipe.train.seed))
-    backbone = _new_backbone(recipe, corpus) if init is None else open_pretrained(init.folder).backbone
+    backbone = _new_network(recipe, corpus, objective) if init is None else open_pretrained(init.folder).backbone
     assert recipe.train.device is not None
     assert recipe.train.precision is not None
-    return Learner({"text": backbone}, objective, spec, recipe.train.precision).to(recipe.train.device)
+    learner = Learner({"text": backbone}, objective, spec, recipe.train.precision)
+    if init is not None:
+        restore_heads(learner.heads, init.parts)
+    return learner.to(recipe.train.device)
 
 
-def _new_backbone(recipe: Recipe, corpus: Corpus) -> TextBackbone:
-    tokenizer = corpus.tokenizer
+def _new_network(recipe: Recipe, corpus: Corpus, objective: Objective) -> TextBackbone:
+    tokenizer, longest = corpus.tokenizer, recipe.model.longest_row
     assert recipe.model.size is not None
     assert tokenizer.start_id is not None
     assert tokenizer.end_id is not None
-    return new_backbone(
-        SIZES[recipe.model.size],
-        tokenizer.vocab_size,
-        pad_id=tokenizer.id_of("pad_token") or 0,
-        cls_id=tokenizer.start_id,
-        sep_id=tokenizer.end_id,
-        longest_row=recipe.model.longest_row,
-    )
+    size, pad = SIZES[recipe.model.size], tokenizer.id_of("pad_token") or 0
+    start, end = tokenizer.start_id, tokenizer.end_id
+    if objective.architecture == "decoder":
+        return new_decoder(size, tokenizer.vocab_size, pad_id=pad, bos_id=start, eos_id=end, longest_row=longest)
+    return new_backbone(size, tokenizer.vocab_size, pad_id=pad, cls_id=start, sep_id=end, longest_row=longest)
 
 
 def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) -> CostPlan:
@@ -276,7 +310,7 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
             return text_features(text_backbone(ready.learner.backbones), ready.corpus.tokenizer, some)
 
     def check(progress: Progress) -> dict[str, Any]:
-        found = {"held_out_loss": loss} if (loss := _held_out(ready).get("loss")) is not None else {}
+        found = {f"held_out_{name}": value for name, value in _held_out(ready).items()}
         if ready.probe is not None:
             found |= ready.probe.score(features)
         elif texts:
@@ -304,15 +338,15 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
     recipe, corpus = ready.recipe, ready.corpus
     means = _held_out(ready)
     tokens, size = len(corpus.held_out), corpus.held_out_bytes
-    measures = held_out_measures(means, ready.baseline, tokens, size) if means else {}
+    losses = ready.objective.token_losses
+    measures = held_out_measures(means, ready.baseline, tokens, size, losses) if means else {}
     with written_aside(run.model) as folder:
         save_model(folder, text_backbone(ready.learner.backbones), ready.learner.heads)
         corpus.tokenizer.save(folder, text_backbone(ready.learner.backbones).longest_row)
     assert ready.spec.text is not None
-    run.save_parts({"unigram": ready.spec.text.unigram})
-    lines = {"unigram": ready.baseline.unigram, "chance": ready.baseline.chance}
+    run.save_parts({"unigram": ready.spec.text.unigram, **head_parts(ready.learner.heads)})
     title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
-    draw_curve(run.metrics, run.folder / "curve.png", lines, title)
+    draw_curve(run.metrics, run.folder / "curve.png", _lines(ready), title)
     trained = outcome.progress.samples * recipe.train.length
     report = {
         "verb": "pretrain",
@@ -334,6 +368,14 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
     return report
 
 
+def _lines(ready: Pretraining) -> dict[str, float]:
+    """What the loss is to be compared with."""
+    chance = ready.objective.chance(ready.spec, ready.batches.size)
+    lines = {} if chance is None else {"chance": chance}
+    # the loss of a sum is no cost of a token, though its members' may be
+    return {"unigram": ready.baseline.unigram, **lines} if "loss" in ready.objective.token_losses else lines
+
+
 def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
     facts = {
         "objective": report["objective"],
@@ -351,19 +393,31 @@ def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
         "Whether it helps on a task of yours is what `selftaught verdict` measures; a low loss does not say so.",
         "The licence of the training text applies to what may be done with the model; this card does not know it.",
     ]
-    write_card(run, "masked-lm", facts, report["held_out"], caveats)
+    kind = _KINDS.get(type(model_head(ready.learner.heads)), "feature-extraction")
+    write_card(run, kind, facts, report["held_out"], caveats)
+
+
+def _held_out_lines(held: dict[str, Any]) -> list[str]:
+    """One line a loss: of a sum of objectives there are several."""
+    lines = []
+    for name in sorted(held, key=lambda name: name.count(".")):
+        prefix, _, last = name.rpartition("loss")
+        if last or not name.endswith("loss") or name in ("unigram_loss", "chance_loss"):
+            continue
+        line = f"held out    {name} {held[name]:.3f}"
+        if (below := held.get(f"{prefix}below_unigram")) is not None:
+            line += f" nats, {below:+.3f} below the unigram line ({held['unigram_loss']:.3f})"
+        if (bits := held.get(f"{prefix}bits_per_byte")) is not None:
+            line += f"; {bits:.3f} bits a byte"
+        if (right := held.get(f"{prefix}accuracy")) is not None:
+            line += f"; {right:.1%} right"
+        lines.append(line)
+    return lines
 
 
 def summary(report: dict[str, Any]) -> list[str]:
     """The end of a run, for the terminal."""
-    held = report["held_out"]
     lines = [f"trained     {report['steps']:,} steps, {report['tokens']:,} tokens, {report['epochs']:.1f} epochs"]
-    if held:
-        lines.append(
-            f"held out    loss {held['loss']:.3f} nats, {held['below_unigram']:+.3f} below the unigram line "
-            f"({held['unigram_loss']:.3f}); {held['bits_per_byte']:.3f} bits a byte of hidden text"
-        )
-    else:
-        lines.append("held out    nothing: the corpus is too small to hold text out")
+    lines += _held_out_lines(report["held_out"]) or ["held out    nothing: the corpus is too small to hold text out"]
     lines += [f"note        {sentence}" for sentence in report["notes"]]
     return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]

@@ -9,6 +9,7 @@ from selftaught.loop import Report
 
 _EVERY_SECONDS = {True: 0.2, False: 15.0}  # rewritten in place on a terminal; now and then in a log file
 _SMOOTHING = 0.95
+_ON_THE_LINE = ("loss", "probe", "rank", "macro_f1")
 
 
 def clock(seconds: float) -> str:
@@ -79,9 +80,11 @@ class ProgressLine:
         self._write(self._text)
 
     def checked(self, found: dict[str, Any]) -> None:
-        """Keep the latest held-out measures and probe on the line."""
+        """Keep the latest held-out losses and the probe on the line."""
         self._probe = "".join(
-            f"  {name.replace('_', ' ')} {value:.3f}" for name, value in found.items() if isinstance(value, float)
+            f"  {name.replace('_', ' ')} {value:.3f}"
+            for name, value in found.items()
+            if isinstance(value, float) and name.endswith(_ON_THE_LINE)
         )
 
     def say(self, sentence: str) -> None:

@@ -35,6 +35,8 @@ class Goal(_Section):
 
     name: str = "mlm"
     options: dict[str, Any] = Field(default_factory=dict)
+    weights: tuple[float, ...] = ()
+    """Of the members of a sum, in the order they are named; 1 each if not given."""
 
 
 class Model(_Section):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from selftaught.backbones.hf import TextBackbone, new_backbone
+from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
 from selftaught.backbones.presets import Size
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
 from selftaught.objective import Batch, Spec
@@ -70,6 +70,25 @@ def padded(texts: list[str], tokenizer: TextTokenizer) -> Batch:
     uneven = [" ".join(texts[: 1 + i % 3])[: 12 + 9 * i] for i in range(32)]
     batch: Batch = dict(tokenizer.batch(uneven, longest=64))
     return {**batch, "label": torch.arange(32) % 3}
+
+
+@pytest.fixture(scope="session")
+def small_decoder() -> NewBackbone:
+    """Makes an untrained decoder of 2 layers x 32 for a tokenizer."""
+
+    def new(tokenizer: TextTokenizer) -> TextBackbone:
+        assert tokenizer.start_id is not None
+        assert tokenizer.end_id is not None
+        return new_decoder(
+            TINY,
+            tokenizer.vocab_size,
+            pad_id=tokenizer.id_of("pad_token") or 0,
+            bos_id=tokenizer.start_id,
+            eos_id=tokenizer.end_id,
+            longest_row=64,
+        )
+
+    return new
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,13 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, AutoModelForMaskedLM, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 
 from selftaught.backbones.presets import Size
 from selftaught.errors import SelftaughtError
@@ -35,10 +41,23 @@ _MASKED_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
     "distilbert": lambda h: lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x)))),
 }
 
+# The same for networks that read from left to right: hidden states [..., D] into logits [..., V] of the next token.
+_CAUSAL_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
+    **dict.fromkeys(("gpt2", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3"), lambda h: h.lm_head),
+    "gpt_neox": lambda h: h.embed_out,
+}
+
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def _last(hidden: Tensor, mask: Tensor) -> Tensor:
+    """The state of the last token that is no padding: [B, T, D] to [B, D]."""
+    place = torch.arange(mask.shape[1], device=mask.device)
+    last = torch.where(mask.bool(), place, -1).amax(1)
+    return hidden[torch.arange(len(hidden), device=hidden.device), last]
 
 
 # How each architecture's head turns hidden states [B, T, D] and a padding mask [B, T] into logits [B, K].
@@ -50,11 +69,14 @@ _CLASSIFIER: dict[str, Callable[[Any], Callable[[Tensor, Tensor], Tensor]]] = {
     "albert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler_activation(h.pooler(x[:, 0])))),
     "electra": lambda h: lambda x, mask: h.classifier(x),
     "distilbert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pre_classifier(x[:, 0]).relu())),
+    **dict.fromkeys(
+        ("gpt2", "llama", "mistral", "qwen2", "qwen3", "smollm3"), lambda h: lambda x, mask: h.score(_last(x, mask))
+    ),
 }
 
 
 class TextBackbone(nn.Module):
-    """A bidirectional transformer encoder without any head.
+    """A transformer over text without any head: an encoder, or a decoder that reads from left to right.
 
     Args:
         encoder: a transformers base model.
@@ -83,6 +105,18 @@ class TextBackbone(nn.Module):
         return self.config.num_hidden_layers
 
     @property
+    def inner(self) -> int:
+        """Width of the feed-forward layers."""
+        if self.config.model_type == "gpt2":
+            return self.config.n_inner or 4 * self.width
+        return self.config.intermediate_size
+
+    @property
+    def is_decoder(self) -> bool:
+        """Whether it reads from left to right."""
+        return self.config.model_type in _CAUSAL_LM
+
+    @property
     def longest_row(self) -> int:
         """The largest number of tokens in a row."""
         offset = self.config.pad_token_id + 1 if self.config.model_type in ("roberta", "xlm-roberta") else 0
@@ -96,8 +130,12 @@ class TextBackbone(nn.Module):
         """Hidden states [B, T, D] of ``input_ids`` [B, T].
 
         ``attention_mask`` bool [B, T] is false on padding; ``segments`` int [B, T] numbers the documents
-        packed into a row, which must not see each other. Positions are not restarted at a document's start:
-        with rotary positions that changes nothing, and learned ones are all trained this way.
+        packed into a row, which must not see each other; ``token_type_ids`` int [B, T] tells the two texts of a pair
+        apart, for the architectures that have such embeddings; ``causal`` bool [B] says which rows a decoder reads
+        from left to right, all if not given. Positions are not restarted at a document's start: with rotary
+        positions that changes nothing, and learned ones are all trained this way. A decoder reads several
+        continuations of one text in one row by ``branches`` int [B, T], 0 in the text and the continuation's number
+        in each, which sees the text and itself, and ``position_ids`` int [B, T].
         """
         return self._encode(batch).last_hidden_state
 
@@ -110,24 +148,54 @@ class TextBackbone(nn.Module):
         attention = _fastest_attention(batch["input_ids"])
         if self.config._attn_implementation != attention:
             self.encoder.set_attn_implementation(attention)
+        if self.is_decoder:
+            options["use_cache"] = False
+            options["position_ids"] = batch.get("position_ids")
+        elif "token_type_ids" in batch and getattr(self.config, "type_vocab_size", 0) > 1:
+            options["token_type_ids"] = batch["token_type_ids"]
         return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch), **options)
 
     def _mask(self, batch: Batch) -> Any:
-        segments = batch.get("segments")
-        if segments is None or bool((segments == segments[:, :1]).all()):
+        segments, causal = batch.get("segments"), batch.get("causal")
+        if segments is not None and bool((segments == segments[:, :1]).all()):
+            segments = None
+        if self.is_decoder:
+            return self._decoder_mask(batch, segments, None if causal is None or bool(causal.all()) else causal)
+        if segments is None:
             return batch.get("attention_mask")
-        same = (segments[:, :, None] == segments[:, None, :]).unsqueeze(1)  # [B, 1, T, T]
+        same = _same(segments)
         if self.config.model_type != "modernbert":
             return self._as_attended(same)
         place = torch.arange(segments.shape[1], device=segments.device)
         near = (place[:, None] - place[None, :]).abs() <= self.config.local_attention // 2
         return {"full_attention": self._as_attended(same), "sliding_attention": self._as_attended(same & near)}
 
+    def _decoder_mask(self, batch: Batch, segments: Tensor | None, causal: Tensor | None) -> Any:
+        branches = batch.get("branches")
+        if segments is None and causal is None and branches is None:
+            return batch.get("attention_mask")
+        length = batch["input_ids"].shape[1]
+        visible = torch.ones(length, length, dtype=torch.bool, device=batch["input_ids"].device).tril()[None, None]
+        if causal is not None:
+            visible = visible | ~causal[:, None, None, None]
+        if segments is not None:
+            visible = visible & _same(segments)
+        if branches is not None:
+            visible = visible & (_same(branches) | (branches == 0)[:, None, None, :])
+        if "attention_mask" in batch:
+            visible = visible & batch["attention_mask"].bool()[:, None, None, :]
+        return self._as_attended(visible.expand(len(batch["input_ids"]), -1, -1, -1))
+
     def _as_attended(self, visible: Tensor) -> Tensor:
         """A mask as the attention in use wants it: true where visible, or what to add to the scores."""
         if self.config._attn_implementation != "eager":
             return visible
         return torch.zeros_like(visible, dtype=torch.float32).masked_fill_(~visible, torch.finfo(torch.float32).min)
+
+
+def _same(segments: Tensor) -> Tensor:
+    """Which tokens are of one document: bool [B, 1, T, T] from int [B, T]."""
+    return (segments[:, :, None] == segments[:, None, :]).unsqueeze(1)
 
 
 def _fastest_attention(input_ids: Tensor) -> str:
@@ -141,7 +209,7 @@ def _fastest_attention(input_ids: Tensor) -> str:
 
 
 def text_backbone(backbones: nn.ModuleDict) -> TextBackbone:
-    """The text encoder among a learner's backbones."""
+    """The text network among a learner's backbones."""
     found = backbones["text"]
     assert isinstance(found, TextBackbone)
     return found
@@ -221,6 +289,36 @@ class MaskedLMHead(_Head):
         return _MASKED_LM[self.model_type](self)(hidden)
 
 
+def model_head(heads: nn.Module) -> nn.Module | None:
+    """The one among an objective's heads that is saved with the model: the first that transformers has a class for."""
+    if isinstance(heads, _Head):
+        return heads
+    if isinstance(heads, nn.ModuleDict):
+        return next((head for head in map(model_head, heads.values()) if head is not None), None)
+    return None
+
+
+class CausalLMHead(_Head):
+    """From hidden states [..., D] to the logits [..., V] of the token that comes next."""
+
+    auto_class = AutoModelForCausalLM
+
+    @classmethod
+    def of(cls, backbone: TextBackbone) -> "CausalLMHead":
+        """The head that belongs to ``backbone``, its projection tied to the token embeddings where the model ties them.
+
+        Raises:
+            SelftaughtError: if the backbone does not read from left to right.
+        """
+        model, parts, fresh = cls._assemble(backbone, _CAUSAL_LM)
+        setattr(model, model.base_model_prefix, backbone.encoder)
+        model.tie_weights()
+        return cls(backbone.config.model_type, parts, fresh)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return _CAUSAL_LM[self.model_type](self)(hidden)
+
+
 class ClassificationHead(_Head):
     """From hidden states [B, T, D] and padding mask [B, T] to class logits [B, K]."""
 
@@ -241,6 +339,29 @@ class ClassificationHead(_Head):
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         return _CLASSIFIER[self.model_type](self)(hidden, attention_mask)
+
+
+def new_decoder(
+    size: Size, vocab_size: int, *, pad_id: int, bos_id: int, eos_id: int, longest_row: int
+) -> TextBackbone:
+    """An untrained decoder: Llama's architecture (Touvron et al. 2023, section 2.2) at our sizes, its projection tied.
+
+    Its rotary positions and pre-normalisation are those of our encoders; every engine that serves models knows it.
+    """
+    config = transformers.LlamaConfig(
+        vocab_size=vocab_size,
+        hidden_size=size.width,
+        intermediate_size=size.inner,
+        num_hidden_layers=size.layers,
+        num_attention_heads=size.attention_heads,
+        num_key_value_heads=size.attention_heads,
+        max_position_embeddings=longest_row,
+        tie_word_embeddings=True,
+        pad_token_id=pad_id,
+        bos_token_id=bos_id,
+        eos_token_id=eos_id,
+    )
+    return TextBackbone(AutoModel.from_config(config, attn_implementation="sdpa"))
 
 
 def new_backbone(
@@ -293,13 +414,19 @@ def load_backbone(folder: Path) -> TextBackbone:
     return TextBackbone(model, origin=folder)
 
 
+def load_causal_lm(folder: Path) -> Any:
+    """The whole causal language model of a checkpoint folder, as transformers has it."""
+    return _from_pretrained(AutoModelForCausalLM, folder)[0]
+
+
 def untrained_twin(backbone: TextBackbone) -> TextBackbone:
     """The same network with the weights it would have had before any training."""
     return backbone_from_config(_with(backbone.config))
 
 
-def save_model(folder: Path, backbone: TextBackbone, head: nn.Module | None) -> None:
-    """Write ``config.json`` and ``model.safetensors`` as the transformers class the head belongs to."""
+def save_model(folder: Path, backbone: TextBackbone, heads: nn.Module) -> None:
+    """Write ``config.json`` and ``model.safetensors`` as the transformers class that :func:`model_head` belongs to."""
+    head = model_head(heads)
     auto_class = head.auto_class if isinstance(head, _Head) else AutoModel
     model = auto_class.from_config(backbone.config, attn_implementation="sdpa")
     base = model.base_model

@@ -1,0 +1,22 @@
+"""What an objective's samples are made of, by the name that it asks for them with."""
+
+from selftaught.data.loader import Source
+from selftaught.data.pack import PackedRows
+from selftaught.data.store import TokenStore
+from selftaught.objective import Samples
+
+_SOURCES = {"rows": PackedRows}
+
+
+def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None) -> Source:
+    """The samples of a token store.
+
+    Args:
+        kind: see :data:`selftaught.objective.Samples`.
+        length: the most tokens a sample.
+        seed: decides how each epoch cuts the text; None for samples that are always the same (evaluation).
+
+    Raises:
+        SelftaughtError: if the text is too short for one sample.
+    """
+    return _SOURCES[kind](store, length, seed)
