@@ -144,7 +144,8 @@ def train(
         learner.objective.after_step(learner.backbones, learner.heads)
         now = time.perf_counter()
         progress = Progress(step, progress.samples + samples, now - began)
-        yield Report(progress, loss, flatten(means), norm, rate, samples, waited, now - step_began)
+        told = flatten(learner.objective.readings(means))
+        yield Report(progress, loss, told, norm, rate, samples, waited, now - step_began)
         learner.train()
 
 
@@ -169,7 +170,7 @@ def evaluate(learner: Learner, batches: Iterator[Batch]) -> dict[str, float]:
         counts.append(batch["n"])
         sums.append(detach(learner(batch)))
     means = divide(_add(sums), _add(counts))
-    return {**flatten(means), "loss": float(learner.objective.total(means))}
+    return {**flatten(learner.objective.readings(means)), "loss": float(learner.objective.total(means))}
 
 
 def to_device(value: Any, device: torch.device) -> Any:

@@ -89,6 +89,9 @@ class Objective(ABC):
     """The measures that are the mean cost of a token of the text, in nats: only for these are the unigram line
     and bits per byte a comparison."""
 
+    taught: ClassVar[bool] = False
+    """True if it learns from a trained network as well, which is the backbone called ``teacher``."""
+
     @property
     def name(self) -> str:
         """The name used on the command line: that of the file."""
@@ -114,6 +117,10 @@ class Objective(ABC):
         """The scalar to differentiate, from the means (sums divided by the global count)."""
         return means["loss"]
 
+    def readings(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What is told of the means: themselves, unless a ratio of two of them says more."""
+        return means
+
     def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:  # noqa: B027 most need nothing here
         """Called after each optimizer step: moving-average teachers, queues. Nothing by default."""
 
@@ -123,6 +130,10 @@ class Objective(ABC):
 
     def beside(self, others: "tuple[Objective, ...]") -> Self:
         """This objective as a member of a :class:`Sum` with ``others``: itself, unless it must make room."""
+        return self
+
+    def untaught(self) -> "Objective":
+        """What is asked where there is no teacher: itself, unless it is ``taught``."""
         return self
 
 
@@ -193,6 +204,17 @@ class Sum(Objective):
     def token_losses(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(f"{member.name}.{loss}" for member in self.members for loss in member.token_losses)
 
+    @property
+    def taught(self) -> bool:  # type: ignore[override]
+        return any(member.taught for member in self.members)
+
+    def untaught(self) -> Objective:
+        """The members that need no teacher; where all do, what each asks without."""
+        asked = zip(self.members, self.weights, strict=True)
+        kept = [(member, weight) for member, weight in asked if not member.taught]
+        kept = kept or [(member.untaught(), weight) for member, weight in zip(self.members, self.weights, strict=True)]
+        return Sum(tuple(member for member, _ in kept), tuple(weight for _, weight in kept))
+
     def chance(self, spec: Spec, size: int) -> float | None:
         lines = [member.chance(spec, size) for member in self.members]
         if any(line is None for line in lines):
@@ -230,6 +252,9 @@ class Sum(Objective):
     def total(self, means: Mapping[str, Any]) -> Tensor:
         parts = [w * m.total(means[m.name]) for w, m in zip(self.weights, self.members, strict=True)]
         return torch.stack(parts).sum()
+
+    def readings(self, means: Mapping[str, Any]) -> Mapping[str, Any]:
+        return {member.name: member.readings(means[member.name]) for member in self.members}
 
     def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:
         for member, head in self._with(heads):
