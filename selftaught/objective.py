@@ -209,11 +209,9 @@ class Sum(Objective):
         return any(member.taught for member in self.members)
 
     def untaught(self) -> Objective:
-        """The members that need no teacher; where all do, what each asks without."""
-        asked = zip(self.members, self.weights, strict=True)
-        kept = [(member, weight) for member, weight in asked if not member.taught]
-        kept = kept or [(member.untaught(), weight) for member, weight in zip(self.members, self.weights, strict=True)]
-        return Sum(tuple(member for member, _ in kept), tuple(weight for _, weight in kept))
+        """The members that need no teacher."""
+        kept = [(member, w) for member, w in zip(self.members, self.weights, strict=True) if not member.taught]
+        return Sum(tuple(member for member, _ in kept), tuple(w for _, w in kept))
 
     def chance(self, spec: Spec, size: int) -> float | None:
         lines = [member.chance(spec, size) for member in self.members]
