@@ -7,7 +7,7 @@ import json
 import re
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from selftaught.data.tokenise import (
 )
 from selftaught.data.wordwise import WordwiseEncoder
 from selftaught.errors import saving
+from selftaught.pretext.sentences import CONTEXT, sentence_starts
 from selftaught.pretext.words import CJK_RANGES, is_cjk
 from selftaught.randomness import Randomness, derive
 
@@ -160,6 +161,7 @@ def prepare(
     kind: TrainedKind = "wordpiece",
     vocab_size: int | None = None,
     tokenizer: TextTokenizer | None = None,
+    sentences: bool = False,
     keep: bool = False,
 ) -> Corpus:
     """Tokenise ``data`` into ``folder``; what is already there and still fits is used as it is.
@@ -170,6 +172,7 @@ def prepare(
         kind: of a tokenizer to learn.
         vocab_size: of a tokenizer to learn; from the corpus' size if not given.
         tokenizer: one to use instead of learning one.
+        sentences: write down where sentences begin, for samples that are made of them.
         keep: use what is there even if the data has changed since, or is gone: a run that has begun goes on with the
             tokens it began with.
     """
@@ -181,9 +184,10 @@ def prepare(
             "text": text,
             "seed": seed,
             "tokenizer": tokenizer.fingerprint if tokenizer else [kind, vocab_size],
+            "sentences": sentences,
         }
         if known is None or known["asked"] != asked:
-            known = _make(source, folder, asked, seed, kind, vocab_size, tokenizer)
+            known = _make(source, folder, asked, seed, kind, vocab_size, tokenizer, sentences)
     return Corpus(
         tokenizer or load_tokenizer(folder),
         TokenStore(folder / "train"),
@@ -203,6 +207,7 @@ def _make(
     kind: TrainedKind,
     vocab_size: int | None,
     tokenizer: TextTokenizer | None,
+    sentences: bool,
 ) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.json").unlink(missing_ok=True)
@@ -216,7 +221,7 @@ def _make(
         tokenizer = train_tokenizer(sample, kind, vocab_size or found.vocabulary(), found.alphabet)
     with saving(folder):
         tokenizer.save(folder, longest_row=512)
-    held_out_bytes = _tokenise(source, folder, held, tokenizer, asked["source"])
+    held_out_bytes = _tokenise(source, folder, held, tokenizer, asked["source"], sentences)
     known = {
         "asked": asked,
         "description": source.description,
@@ -243,6 +248,7 @@ class _Piece:
     text: str
     held_out: bool
     begins: bool  # a document, or its held-out end
+    sentences: tuple[int, ...] = ()  # where they begin, in characters
 
 
 def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_Piece]:
@@ -260,6 +266,15 @@ def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_P
         length += len(text)
     if current is not None:
         yield _Piece("".join(texts), current[1], begins)
+
+
+def _split(pieces: Iterable[_Piece]) -> Iterator[_Piece]:
+    """The pieces with their sentences, which may begin in one and end in the next."""
+    before = ""
+    for piece in pieces:
+        before = "" if piece.begins else before
+        yield replace(piece, sentences=tuple(sentence_starts(piece.text, before)))
+        before = (before + piece.text)[-CONTEXT:]
 
 
 def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, tuple[int, bool]]]:
@@ -291,21 +306,30 @@ def _sample(source: TextSource, held: dict[int, int], share: float) -> Iterator[
 
 
 def tokenise_all(
-    data: str | Path, folder: Path, tokenizer: TextTokenizer, text: str | None = None
+    data: str | Path, folder: Path, tokenizer: TextTokenizer, text: str | None = None, sentences: bool = False
 ) -> tuple[TokenStore, int, Tally]:
     """Tokenise all of ``data`` into one store below ``folder``, for measuring on it.
+
+    Args:
+        sentences: as for :func:`prepare`.
 
     Returns:
         the store, the UTF-8 bytes of the text, and the tally of rows.
     """
     source, tally = open_text(data, text=text), Tally()
     found = scan(source, tally)
-    size = _tokenise(source, folder, dict.fromkeys(range(len(found.sizes)), 0), tokenizer, source.fingerprint)
+    everything = dict.fromkeys(range(len(found.sizes)), 0)
+    size = _tokenise(source, folder, everything, tokenizer, source.fingerprint, sentences)
     return TokenStore(folder / "held_out"), size, tally
 
 
 def _tokenise(
-    source: TextSource, folder: Path, held: dict[int, int], tokenizer: TextTokenizer, fingerprint: str
+    source: TextSource,
+    folder: Path,
+    held: dict[int, int],
+    tokenizer: TextTokenizer,
+    fingerprint: str,
+    sentences: bool,
 ) -> int:
     """Write both stores; return the UTF-8 bytes of the held-out text."""
     held_out_bytes, encoder = 0, WordwiseEncoder(tokenizer)
@@ -317,19 +341,31 @@ def _tokenise(
             vocab_size=tokenizer.vocab_size,
             opening=() if tokenizer.start_id is None else (tokenizer.start_id,),
             closing=() if tokenizer.end_id is None else (tokenizer.end_id,),
+            sentences=sentences,
         )
         for name in ("train", "held_out")
     )
-    for batch in _batched(_pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS)):
-        for piece, ids in zip(batch, encoder.encode([piece.text for piece in batch]), strict=True):
+    pieces = _pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS)
+    for batch in _batched(_split(pieces) if sentences else pieces):
+        for piece, (ids, starts) in zip(batch, _encoded(encoder, batch, sentences), strict=True):
             writer = held_out if piece.held_out else train
             held_out_bytes += len(piece.text.encode()) if piece.held_out else 0
             if piece.begins:
                 writer.begin_document()
-            writer.add(ids)
+            writer.add(ids, starts)
     train.close()
     held_out.close()
     return held_out_bytes
+
+
+def _encoded(
+    encoder: WordwiseEncoder, batch: list[_Piece], sentences: bool
+) -> Iterable[tuple[np.ndarray, np.ndarray | None]]:
+    """The ids of each piece and, if asked for, the places among them where sentences begin."""
+    texts = [piece.text for piece in batch]
+    if sentences:
+        return encoder.encode_split(texts, [piece.sentences for piece in batch])
+    return ((ids, None) for ids in encoder.encode(texts))
 
 
 def _batched(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:

@@ -3,6 +3,7 @@
 tokens-00000.npy …   the token ids of all documents, one after the other (uint16, or uint32 where needed)
 documents.npy        where each document begins, and the end of the last: int64 [D + 1]
 counts.npy           how often each id occurs: int64 [V]
+sentences.npy        where each sentence begins: int64 [S]; only where sentences were asked for
 MANIFEST.json        tokenizer and source fingerprints, sizes, and the SHA-256 of every file
 """
 
@@ -12,6 +13,7 @@ import os
 import shutil
 from array import array
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from selftaught.errors import SelftaughtError, saving
 
 SHARD_TOKENS = 1 << 25
 MANIFEST = "MANIFEST.json"
+_SENTENCES = "sentences.raw"
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class Manifest:
     dtype: str
     tokens: int
     documents: int
+    sentences: int | None = None
     shards: list[int] = field(default_factory=list)
     sha256: dict[str, str] = field(default_factory=dict)
 
@@ -51,6 +55,7 @@ class StoreWriter:
         source, tokenizer: fingerprints, so that a stale store is recognised.
         vocab_size: decides the width of an id.
         opening, closing: ids put before and after each document.
+        sentences: whether to write down where sentences begin.
     """
 
     def __init__(
@@ -62,6 +67,7 @@ class StoreWriter:
         vocab_size: int,
         opening: tuple[int, ...] = (),
         closing: tuple[int, ...] = (),
+        sentences: bool = False,
     ) -> None:
         self._folder = folder
         self._aside = folder.with_name(folder.name + ".partial")
@@ -76,6 +82,7 @@ class StoreWriter:
         self._total = 0
         self._counts = np.zeros(vocab_size, np.int64)
         self._opening, self._closing = opening, closing
+        self._sentences = (self._aside / _SENTENCES).open("w+b") if sentences else None
 
     def begin_document(self) -> None:
         """Whatever is added from here on belongs to a new document."""
@@ -83,9 +90,16 @@ class StoreWriter:
         self._starts.append(self._total)
         self.add(self._opening)
 
-    def add(self, ids: Any) -> None:
-        """Append token ids, a sequence or an array, to the current document."""
+    def add(self, ids: Any, sentences: np.ndarray | None = None) -> None:
+        """Append token ids, a sequence or an array, to the current document.
+
+        Args:
+            sentences: the places among the ids where sentences begin, increasing; one without a token is none.
+        """
         ids = np.asarray(ids, self._dtype)
+        if self._sentences is not None and sentences is not None:
+            places = np.unique(sentences)
+            (places[places < len(ids)] + self._total).astype(np.int64).tofile(self._sentences)
         self._total += len(ids)
         while len(ids):
             part = ids[: SHARD_TOKENS - self._filled]
@@ -103,11 +117,13 @@ class StoreWriter:
         with saving(self._folder):
             np.save(self._aside / "documents.npy", np.array([*self._starts, self._total], np.int64))
             np.save(self._aside / "counts.npy", self._counts)
+            count = self._save_sentences()
             manifest = Manifest(
                 **self._facts,  # type: ignore[arg-type]
                 dtype=self._dtype.name,
                 tokens=self._total,
                 documents=len(self._starts),
+                sentences=count,
                 shards=self._shards,
                 sha256={file.name: sha256_of(file) for file in sorted(self._aside.glob("*.npy"))},
             )
@@ -117,6 +133,19 @@ class StoreWriter:
                     os.fsync(handle.fileno())
             shutil.rmtree(self._folder, ignore_errors=True)
             self._aside.rename(self._folder)
+
+    def _save_sentences(self) -> int | None:
+        """Give the numbers gathered on disk, for a corpus may have very many sentences, the form of an array."""
+        if self._sentences is None:
+            return None
+        count = self._sentences.tell() // 8
+        self._sentences.flush()
+        raw = self._aside / _SENTENCES
+        starts = np.memmap(raw, np.int64, "r", shape=count) if count else np.empty(0, np.int64)
+        np.save(self._aside / "sentences.npy", starts)
+        self._sentences.close()
+        raw.unlink()
+        return count
 
     def _end_document(self) -> None:
         if self._starts:
@@ -163,6 +192,22 @@ class TokenStore:
     def counts(self) -> np.ndarray:
         """How often each id occurs: int64 [V]."""
         return np.load(self.folder / "counts.npy", allow_pickle=False)
+
+    @cached_property
+    def sentence_starts(self) -> np.ndarray:
+        """Where each sentence begins, without the tokens that open a document: int64 [S], memory-mapped.
+
+        Raises:
+            SelftaughtError: if the store was made without them.
+        """
+        if self.manifest.sentences is None:
+            raise SelftaughtError(
+                "this token store does not say where sentences begin",
+                where=str(self.folder),
+                do="choose another --out, so that the text is read again",
+            )
+        mode: Any = "r" if self.manifest.sentences else None  # nothing cannot be mapped
+        return np.load(self.folder / "sentences.npy", mmap_mode=mode, allow_pickle=False)
 
     def take(self, positions: np.ndarray) -> np.ndarray:
         """The tokens at ``positions`` (any shape): int64 of the same shape."""

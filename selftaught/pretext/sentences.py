@@ -37,8 +37,8 @@ _MAY_END = ("a.m", "p.m")
 _ITEM = re.compile(r"\d{1,3}|[^\W\d_]|[IVXLC]{1,6}")  # 1. or a. or IV. before an item
 _LONGEST_WORD = 24
 
-_WRAPPED_SHARE = 0.75
-_FEWEST_LINES = 4
+_WRAPPED_SHARE = 0.85
+_FEWEST_LINES = 6
 
 
 def sentence_starts(text: str, before: str = "") -> list[int]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from selftaught.data.corpus import Corpus, hold_out, prepare
 from selftaught.data.store import TokenStore
-from selftaught.data.tokenise import TextTokenizer
+from selftaught.data.tokenise import TextTokenizer, TrainedKind
 from selftaught.errors import SelftaughtError
 
 
@@ -115,11 +115,47 @@ def change_text(folder: Path, tokens: Path) -> Corpus:
     return prepare(folder, tokens, seed=0)
 
 
+def sentences_of(store: TokenStore, tokenizer: TextTokenizer) -> list[str]:
+    """The text from each sentence's start to the next, as far as its tokens say."""
+    ids, bounds = store.take(np.arange(len(store))), [*store.sentence_starts.tolist(), len(store)]
+    return [tokenizer.backend.decode(ids[a:b].tolist(), skip_special_tokens=True).strip() for a, b in pairwise(bounds)]
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bytelevel"])
+def test_sentences_are_found_across_rows_and_pieces(tmp_path: Path, kind: TrainedKind, texts: list[str]) -> None:
+    """Lines broken to a width: a sentence may begin in one block of lines and end in the next."""
+    words = " ".join(texts * 20).lower().split(" ")
+    words = [word.capitalize() if i == 0 or words[i - 1].endswith(".") else word for i, word in enumerate(words)]
+    lines = [""]
+    for word in words:
+        if len(lines[-1]) + len(word) > 50:
+            lines.append("")
+        lines[-1] += f"{word} "
+    (tmp_path / "book.txt").write_text("\n".join(line.rstrip() for line in lines) + "\n", encoding="utf-8")
+    corpus = prepare(tmp_path / "book.txt", tmp_path / "tokens", seed=0, kind=kind, sentences=True)
+    found = sentences_of(corpus.train, corpus.tokenizer)
+    expected = [text.lower() for text in texts * 20]
+    clean = [" ".join(text.replace(" .", ".").replace(" ,", ",").lower().split()) for text in found]
+    assert clean[:-1] == expected[: len(clean) - 1]  # the last is cut where the held-out part begins
+    assert corpus.train.manifest.sentences == len(found) > 500
+
+
+def test_sentences_change_no_token(folder: Path, tmp_path: Path) -> None:
+    without = prepare(folder, tmp_path / "without", seed=0)
+    with_ = prepare(folder, tmp_path / "with", seed=0, sentences=True)
+    for ours, theirs in ((with_.train, without.train), (with_.held_out, without.held_out)):
+        same = {name: ours.manifest.sha256[name] for name in theirs.manifest.sha256}
+        assert same == theirs.manifest.sha256
+        assert ours.manifest.sentences == 10 * ours.manifest.documents
+        assert theirs.manifest.sentences is None
+
+
 REMAKES: dict[str, Callable[[Path, Path], Corpus]] = {
     "text": change_text,
     "seed": lambda folder, tokens: prepare(folder, tokens, seed=1),
     "vocabulary": lambda folder, tokens: prepare(folder, tokens, seed=0, vocab_size=80),
     "kind": lambda folder, tokens: prepare(folder, tokens, seed=0, kind="bytelevel"),
+    "sentences": lambda folder, tokens: prepare(folder, tokens, seed=0, sentences=True),
 }
 
 

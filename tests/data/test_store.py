@@ -40,6 +40,31 @@ def test_documents_come_back_as_they_were_written(
     assert found.manifest.documents == len(documents)
 
 
+def test_sentences_are_where_they_were_said_to_begin(tmp_path: Path) -> None:
+    """Counted from the store's first token; a sentence without a token, here the third, is none."""
+    writer = StoreWriter(tmp_path / "tokens", source="", tokenizer="", vocab_size=9, opening=(1,), sentences=True)
+    writer.begin_document()  # 1 5 5 5 6 6, and 7 7 in a second piece that goes on with the sentence
+    writer.add([5, 5, 5, 6, 6], np.array([0, 3, 5]))
+    writer.add([7, 7], np.array([], np.int64))
+    writer.begin_document()
+    writer.add([8], np.array([0, 0]))
+    writer.close()
+    found = TokenStore(tmp_path / "tokens")
+    assert found.sentence_starts.tolist() == [1, 4, 9]
+    assert found.manifest.sentences == 3
+    assert "sentences.npy" in found.manifest.sha256
+    assert sorted(file.name for file in (tmp_path / "tokens").iterdir()) == sorted(
+        [*found.manifest.sha256, "MANIFEST.json"]
+    )
+
+
+def test_a_store_without_sentences_says_so(tmp_path: Path) -> None:
+    with pytest.raises(SelftaughtError, match="where sentences begin"):
+        _ = write(tmp_path / "tokens", [[10]]).sentence_starts
+    StoreWriter(tmp_path / "none", source="", tokenizer="", vocab_size=9, sentences=True).close()
+    assert TokenStore(tmp_path / "none").sentence_starts.tolist() == []
+
+
 def test_positions_of_any_shape(tmp_path: Path) -> None:
     found = write(tmp_path / "tokens", [[10, 11], [12]])  # 1 10 11 2 1 12 2
     assert found.take(np.array([[5, 0], [2, 2]])).tolist() == [[12, 1], [11, 11]]

@@ -2,11 +2,14 @@
 
 from functools import cache
 
+import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftaught.data.tokenise import TextTokenizer, train_tokenizer
+from selftaught.data.tokenise import TextTokenizer, TrainedKind, train_tokenizer
 from selftaught.data.wordwise import WordwiseEncoder
+from selftaught.pretext.sentences import sentence_starts
 
 PLAIN = "the cat sat on the mat, and the naïve 猫 sat [MASK] on it. " * 40
 # White space, combining accents, Chinese, a capital sigma at a word's end, a special token.
@@ -36,3 +39,23 @@ def test_an_odd_text_among_many_plain_words_is_looked_up_right(text: str) -> Non
     assert [ids.tolist() for ids in WordwiseEncoder(tokenizer("wordpiece")).encode(texts)] == tokenizer(
         "wordpiece"
     ).encode(texts)
+
+
+@given(
+    st.lists(st.text(st.sampled_from(ODD + DROPPED + "。！”…?;\n"), max_size=40) | st.just(PLAIN), max_size=4),
+    st.sampled_from(["wordpiece", "bytelevel"]),
+)
+def test_with_sentences_the_ids_are_the_same(texts: list[str], kind: str) -> None:
+    expected = tokenizer(kind).encode(texts)
+    found = WordwiseEncoder(tokenizer(kind)).encode_split(texts, [sentence_starts(text) for text in texts])
+    assert [ids.tolist() for ids, _ in found] == expected
+
+
+@pytest.mark.parametrize("kind", ["wordpiece", "bytelevel"])
+def test_sentences_begin_at_their_first_token(kind: TrainedKind) -> None:
+    sentences = ["the cat sat. ", "on the mat!\n", "猫猫法。", "the cat sat on"]
+    known = train_tokenizer([PLAIN], kind, 270, alphabet="".join(sentences))
+    split, plain = WordwiseEncoder(known).encode_split(["".join(sentences), PLAIN], [[0, 13, 25, 29], [0]])
+    texts = [known.backend.decode(part.tolist()) for part in np.split(split[0], split[1].tolist())]
+    assert [text.replace(" ", "").strip() for text in texts] == ["", *(s.replace(" ", "").strip() for s in sentences)]
+    assert plain[1].tolist() == [0]
