@@ -12,17 +12,24 @@ from safetensors.torch import save_file
 from transformers import (
     AlbertConfig,
     AutoModel,
+    AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
     GPT2Config,
+    GPTNeoXConfig,
+    LlamaConfig,
     ModernBertConfig,
+    OPTConfig,
+    Qwen2Config,
+    Qwen3Config,
     RobertaConfig,
 )
 
 from selftaught.backbones.hf import (
+    CausalLMHead,
     ClassificationHead,
     MaskedLMHead,
     backbone_from_config,
@@ -59,6 +66,29 @@ CONFIGS = [
     DistilBertConfig(vocab_size=V, dim=32, hidden_dim=48, n_layers=2, n_heads=2, max_position_embeddings=40),
     ModernBertConfig(**SHAPE, local_attention=8, pad_token_id=0, classifier_pooling="mean"),
 ]
+DECODERS = [
+    GPT2Config(vocab_size=V, n_embd=32, n_layer=2, n_head=2, n_positions=40, pad_token_id=0),
+    LlamaConfig(**SHAPE, tie_word_embeddings=True, pad_token_id=0),
+    LlamaConfig(**SHAPE, num_key_value_heads=1, pad_token_id=0),
+    Qwen2Config(**SHAPE, num_key_value_heads=2, pad_token_id=0),
+    Qwen3Config(**SHAPE, num_key_value_heads=2, head_dim=16, pad_token_id=0),
+    GPTNeoXConfig(**SHAPE, pad_token_id=0),
+    OPTConfig(
+        vocab_size=V,
+        hidden_size=32,
+        word_embed_proj_dim=32,
+        ffn_dim=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        max_position_embeddings=40,
+        pad_token_id=0,
+    ),
+]
+
+
+@pytest.fixture(params=DECODERS, ids=lambda c: f"{c.model_type}{'-tied' * c.tie_word_embeddings}")
+def decoder(request: pytest.FixtureRequest) -> Any:
+    return type(request.param).from_dict(request.param.to_dict())
 
 
 @pytest.fixture(params=CONFIGS, ids=lambda c: f"{c.model_type}-{getattr(c, 'embedding_size', '')}".strip("-"))
@@ -111,6 +141,40 @@ def test_masked_lm_gives_the_same_logits_there_and_after_reloading(config: Any, 
     assert head_again.fresh == []
     with torch.no_grad():
         assert torch.equal(head_again(again(batch))[real], ours[real])
+
+
+def test_causal_lm_gives_the_same_logits_there_and_after_reloading(decoder: Any, batch: Batch, tmp_path: Path) -> None:
+    backbone = backbone_from_config(decoder)
+    head = CausalLMHead.of(backbone)
+    disturb(torch.nn.ModuleList([backbone, head]))
+    with torch.no_grad():
+        ours = head(backbone(batch))
+    save_model(tmp_path, backbone, head)
+    real = batch["attention_mask"]
+    assert torch.allclose(ours[real], theirs(AutoModelForCausalLM, tmp_path, batch)[real], atol=1e-5)
+    again = load_backbone(tmp_path).eval()
+    head_again = CausalLMHead.of(again).eval()
+    assert head_again.fresh == []
+    with torch.no_grad():
+        assert torch.equal(head_again(again(batch))[real], ours[real])
+
+
+def test_a_decoder_classifies_by_its_last_token_as_transformers_does(
+    decoder: Any, batch: Batch, tmp_path: Path
+) -> None:
+    backbone = backbone_from_config(decoder)
+    head = ClassificationHead.of(backbone, ("near", "far", "elsewhere"))
+    disturb(torch.nn.ModuleList([backbone, head]))
+    with torch.no_grad():
+        ours = head(backbone(batch), batch["attention_mask"])
+    save_model(tmp_path, backbone, head)
+    padded = {**batch, "input_ids": batch["input_ids"].masked_fill(~batch["attention_mask"], 0)}
+    assert torch.allclose(ours, theirs(AutoModelForSequenceClassification, tmp_path, padded), atol=1e-5)
+
+
+def test_an_encoder_cannot_continue_a_text(config: Any) -> None:
+    with pytest.raises(SelftaughtError, match="CausalLMHead"):
+        CausalLMHead.of(backbone_from_config(config))
 
 
 def test_classification_gives_the_same_logits_there_and_after_reloading(
