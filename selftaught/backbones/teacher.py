@@ -1,0 +1,83 @@
+"""A teacher: a trained network that is asked and never changed."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone
+from selftaught.backbones.insides import Insides, insides
+from selftaught.errors import SelftaughtError
+from selftaught.objective import Batch
+
+
+class Teacher(nn.Module):
+    """A network and what it answers with, frozen.
+
+    Its weights are no part of the learner's state, for they are at hand where they came from; so no checkpoint holds
+    them. Copies of a learner share it.
+
+    Args:
+        backbone: the network.
+        head: turns its states into answers; None for a network that answers nothing.
+    """
+
+    def __init__(self, backbone: TextBackbone, head: nn.Module | None) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.requires_grad_(False)
+        self.register_state_dict_post_hook(_leave_out)
+
+    def __deepcopy__(self, memo: Any) -> "Teacher":
+        return self
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> Insides:
+        """What it does inside, without dropout: ``learner.train()`` has woken it, so each time it is put to rest."""
+        self.eval()
+        return insides(self.backbone, batch)
+
+    @torch.no_grad()
+    def answer(self, states: Tensor, *more: Tensor) -> Tensor:
+        """The logits that its head makes of states."""
+        self.eval()
+        assert self.head is not None
+        return self.head(states, *more)
+
+
+def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]
+
+
+def language_teacher(backbone: TextBackbone) -> Teacher:
+    """A teacher that fills in hidden tokens, or continues a text where it reads from left to right.
+
+    One whose checkpoint holds no language modelling head has none.
+    """
+    try:
+        head = _language_head(backbone)
+    except SelftaughtError:  # of an architecture that we know no such head of
+        return Teacher(backbone, None)
+    return Teacher(backbone, None if head.fresh else head)
+
+
+def _language_head(backbone: TextBackbone) -> CausalLMHead | MaskedLMHead:
+    if backbone.is_decoder:
+        return CausalLMHead.of(backbone)
+    unigram = torch.full((backbone.config.vocab_size,), 1.0)  # only for heads that are fresh, which are not kept
+    return MaskedLMHead.of(backbone, unigram)
+
+
+def teacher_of(backbones: nn.ModuleDict) -> Teacher:
+    """The teacher among a learner's backbones.
+
+    Raises:
+        SelftaughtError: if there is none.
+    """
+    if "teacher" not in backbones:
+        raise SelftaughtError("there is no teacher to learn from", do="selftaught distill RUN DATA has one")
+    found = backbones["teacher"]
+    assert isinstance(found, Teacher)
+    return found
