@@ -66,7 +66,8 @@ def held_out_batches(
     length = min(length, len(store))
     if length < _LEAST_LENGTH:
         return None
-    source = samples_of(store, objective.samples, length, seed=None)
+    assert spec.text is not None
+    source = samples_of(store, objective.samples, length, None, spec.text)
     count = min(len(source), rows)
     batch = min(_BATCH, count)
     return islice(Batches(source, objective, spec, batch, seed).starting(0), count // batch)
@@ -105,10 +106,11 @@ def measure_text(
     Raises:
         SelftaughtError: if the text is shorter than eight tokens.
     """
-    store, size, tally = tokenise_all(data, folder, pretrained.tokenizer, text)
     recipe = pretrained.recipe or Recipe()
     goal = recipe.objective
     objective = make(goal.name, OBJECTIVES, goal.options, goal.weights)
+    sentences = objective.samples != "rows"
+    store, size, tally = tokenise_all(data, folder, pretrained.tokenizer, text, sentences)
     counts = np.ones(pretrained.tokenizer.vocab_size) if pretrained.unigram is None else pretrained.unigram.numpy()
     spec = Spec(text=pretrained.tokenizer.spec(counts))
     assert spec.text is not None

@@ -98,6 +98,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         kind="bytelevel" if objective.architecture == "decoder" else "wordpiece",
         vocab_size=recipe.model.vocabulary,
         tokenizer=init.tokenizer if init else None,
+        sentences=objective.samples != "rows",
         keep=run.has_begun,
     )
     note(f"read        {corpus.description}{', when this run began' if run.has_begun else ''}")
@@ -109,7 +110,8 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         resolved = _with_size(recipe, size, init)
         learner = _learner(resolved, corpus, objective, spec, init)
         train = resolved.train
-        source = samples_of(corpus.train, objective.samples, train.length, train.seed)
+        assert spec.text is not None
+        source = samples_of(corpus.train, objective.samples, train.length, train.seed, spec.text)
         assert train.batch is not None
         batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
         return resolved, learner, batches

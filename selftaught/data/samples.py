@@ -2,21 +2,23 @@
 
 from selftaught.data.loader import Source
 from selftaught.data.pack import PackedRows
+from selftaught.data.sentences import Sentences
 from selftaught.data.store import TokenStore
-from selftaught.objective import Samples
-
-_SOURCES = {"rows": PackedRows}
+from selftaught.objective import Samples, TextSpec
 
 
-def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None) -> Source:
+def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None, spec: TextSpec) -> Source:
     """The samples of a token store.
 
     Args:
         kind: see :data:`selftaught.objective.Samples`.
         length: the most tokens a sample.
         seed: decides how each epoch cuts the text; None for samples that are always the same (evaluation).
+        spec: names the special tokens.
 
     Raises:
         SelftaughtError: if the text is too short for one sample.
     """
-    return _SOURCES[kind](store, length, seed)
+    if kind == "sentences":
+        return Sentences(store, length, spec)
+    return PackedRows(store, length, seed)
