@@ -46,6 +46,11 @@ _MASKED_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
 # The architectures that read from left to right; all call the projection to the next token's logits ``lm_head``.
 _DECODERS = ("gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3")
 
+# The same with a logit [...] for each token: has it been replaced?
+_REPLACED_TOKEN: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
+    "electra": lambda h: h.discriminator_predictions,
+}
+
 
 def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
     weights = mask.unsqueeze(-1).to(hidden.dtype)
