@@ -5,7 +5,9 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from selftaught.backbones.hf import text_backbone
+from torch import nn
+
+from selftaught.backbones.hf import TextBackbone, text_backbone
 from selftaught.backbones.presets import SIZES
 from selftaught.data.loader import Batches
 from selftaught.loop import Learner, train
@@ -98,28 +100,48 @@ class CostPlan:
 def count_flops(learner: Learner, batch: Batch, length: int) -> float:
     """Floating point operations for one token of input, forward and backward.
 
-    Six a weight (Kaplan et al. 2020, section 2.1): the encoder's weights for every token, the heads' for the
-    share of tokens that are asked about, and the attention scores over the row.
+    Six a weight (Kaplan et al. 2020, section 2.1): the networks' weights for every token, the other heads' for the
+    share of tokens that they are asked about, and the attention scores over the row.
     """
-    backbone = text_backbone(learner.backbones)
-    encoder = sum(p.numel() for p in backbone.parameters()) - backbone.embeddings().weight.numel()
-    heads = sum(p.numel() for p in learner.heads.parameters())
-    asked = _targets(batch["n"])
-    attention = 2 * backbone.layers * length * backbone.width
-    return 6.0 * (encoder + asked / (batch["size"] * length) * heads + attention)
+    networks = _networks(learner)
+    inside = {id(p): p.numel() for network in networks for p in _layers(network)}
+    attention = sum(2 * network.layers * length * network.width for network in networks)
+    asked = [
+        n / (batch["size"] * length) * sum(p.numel() for p in part.parameters() if id(p) not in inside)
+        for part, n in _parts(learner.heads, batch["n"])
+    ]
+    return 6.0 * (sum(inside.values()) + sum(asked) + attention)
 
 
 def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
-    backbone = text_backbone(learner.backbones)
     state = 16 * sum(p.numel() for p in learner.parameters())
-    asked = _targets(batch["n"])
-    widths = 10 * backbone.width + 4 * backbone.inner
-    activations = batch["size"] * length * backbone.layers * (widths + 2 * backbone.config.num_attention_heads * length)
-    logits = 3 * asked * backbone.config.vocab_size  # logits, their softmax and their gradient
-    return state + 4 * (activations + logits)
+    activations = sum(batch["size"] * length * _kept(network, length) for network in _networks(learner))
+    # logits, their softmax and their gradient
+    logits = sum(3 * n * max(map(len, part.parameters()), default=0) for part, n in _parts(learner.heads, batch["n"]))
+    return state + 4 * int(activations + logits)
 
 
-def _targets(n: Any) -> float:
-    """The number of targets; of several members, the largest."""
-    return max(map(_targets, n.values())) if isinstance(n, dict) else n
+def _networks(learner: Learner) -> list[TextBackbone]:
+    """What reads every token: the backbone, and networks that an objective has beside it."""
+    beside = [part for part in learner.heads.modules() if isinstance(part, TextBackbone)]
+    return [text_backbone(learner.backbones), *beside]
+
+
+def _layers(network: TextBackbone) -> list[nn.Parameter]:
+    """Its weights without the token embeddings, of which each token needs one row only."""
+    tables = {id(part.weight) for part in network.modules() if isinstance(part, nn.Embedding)}
+    return [p for p in network.parameters() if id(p) not in tables]
+
+
+def _kept(network: TextBackbone, length: int) -> int:
+    """Numbers kept of each token for going backward."""
+    widths = 10 * network.width + 4 * network.inner
+    return network.layers * (widths + 2 * network.config.num_attention_heads * length)
+
+
+def _parts(heads: nn.Module, n: Any) -> list[tuple[nn.Module, float]]:
+    """The heads with how many targets each answers; where the counts are by part, so are the heads."""
+    if not isinstance(n, dict):
+        return [(heads, n)]
+    return [pair for name, count in n.items() for pair in _parts(heads.get_submodule(name), count)]

@@ -59,10 +59,10 @@ def open_pretrained(place: str | Path) -> Pretrained:
 _HEADS = "heads."
 
 
-def head_parts(heads: nn.Module) -> dict[str, Tensor]:
-    """The weights of an objective's heads that the model folder does not hold, by name."""
-    held = model_head(heads)
-    inside = set() if held is None else {id(tensor) for tensor in held.state_dict(keep_vars=True).values()}
+def head_parts(heads: nn.Module, backbone: TextBackbone) -> dict[str, Tensor]:
+    """The weights of an objective's heads that the model folder, which has the ``backbone``, does not hold, by name."""
+    held = [part for part in (backbone, model_head(heads)) if part is not None]
+    inside = {id(tensor) for part in held for tensor in part.state_dict(keep_vars=True).values()}
     return {
         _HEADS + name: tensor.detach().cpu().contiguous()
         for name, tensor in heads.state_dict(keep_vars=True).items()

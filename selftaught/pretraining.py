@@ -346,7 +346,8 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         save_model(folder, text_backbone(ready.learner.backbones), ready.learner.heads)
         corpus.tokenizer.save(folder, text_backbone(ready.learner.backbones).longest_row)
     assert ready.spec.text is not None
-    run.save_parts({"unigram": ready.spec.text.unigram, **head_parts(ready.learner.heads)})
+    parts = head_parts(ready.learner.heads, text_backbone(ready.learner.backbones))
+    run.save_parts({"unigram": ready.spec.text.unigram, **parts})
     title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", _lines(ready), title)
     trained = outcome.progress.samples * recipe.train.length

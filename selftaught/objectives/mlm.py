@@ -98,11 +98,11 @@ class MLM(Objective):
         answers = batch["answers"]
         return {
             "loss": F.cross_entropy(logits, answers, reduction="sum", ignore_index=-100),
-            "accuracy": _hits(logits.detach(), answers),
+            "accuracy": hits(logits.detach(), answers),
         }
 
 
-def _hits(logits: Tensor, answers: Tensor) -> Tensor:
+def hits(logits: Tensor, answers: Tensor) -> Tensor:
     """How many answers have the highest logit. Finding the maximum is eight times as fast as finding its place."""
     given = logits.gather(1, answers.clamp(min=0)[:, None]).squeeze(1)
     return ((logits.amax(1) == given) & (answers >= 0)).sum()
