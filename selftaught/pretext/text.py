@@ -64,3 +64,23 @@ def replace_tokens(input_ids: Tensor, positions: Tensor, chosen: Tensor, spec: T
     assert spec.mask_id is not None, "masking needs a tokenizer with a mask token"
     hidden = torch.where(fate < 0.8, spec.mask_id, torch.where(fate < 0.9, random_ids, original))
     return input_ids.scatter(1, positions, torch.where(chosen, hidden, original))
+
+
+@torch.no_grad()
+def draw_tokens(logits: Tensor, drawable: Tensor, uniform: Tensor) -> Tensor:
+    """Sample a token for each row of logits, by the inverse of its cumulative distribution.
+
+    Given its uniform number, a row's token does not depend on the other rows, as those of ``torch.multinomial`` do.
+
+    Args:
+        logits: float32 [N, V].
+        drawable: bool [V], the tokens that may come out; the others' shares go to these.
+        uniform: one number in [0, 1) for each row, [N].
+
+    Returns:
+        token ids, int64 [N].
+    """
+    edges = logits.masked_fill(~drawable, -torch.inf).softmax(1).cumsum(1)
+    whole = edges[:, -1:]
+    below = whole.nextafter(torch.zeros_like(whole))  # rounding must not reach the end, where no token is left
+    return torch.searchsorted(edges, torch.minimum(uniform[:, None] * whole, below), right=True).squeeze(1)

@@ -1,0 +1,192 @@
+"""Replaced-token detection beside masked language modelling: the same time, the same text, whose features serve?
+
+Each seed trains both for the given minutes, of the size that ``pretrain`` chooses for each, and fits linear probes on
+the frozen features to a few labels a class. The tokens are made once, for both, before the time begins.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated, Any
+
+import cyclopts
+
+from benchmarks.pairs import SEVERAL, note, tell
+from selftaught.threads import share_cores
+
+if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
+    import numpy as np
+
+    from selftaught.pretraining import Pretraining
+
+PEER, OURS = "mlm", "electra"
+PER_CLASS = (8, 32)
+DRAWS = 5  # of labels, for each trained network
+_HEADER = f"{'labels':28}{'a class':>8}{PEER:>24}{OURS:>24}{'difference':>26}"
+
+Scores = dict[tuple[str, int], float]
+Features = Callable[[list[str]], "np.ndarray"]
+
+
+def measure(
+    *,
+    data: Path,
+    labels: Annotated[tuple[Path, ...], SEVERAL],
+    minutes: float = 5.0,
+    seeds: int = 3,
+    size: str | None = None,
+    settings: Annotated[tuple[str, ...], SEVERAL] = (),
+    test_rows: int = 1000,
+) -> None:
+    """Compare the features of both objectives after the same time.
+
+    Args:
+        data: What pretrain would be given.
+        labels: Files of labelled text.
+        minutes: How long each network trains.
+        seeds: How many networks each objective trains.
+        size: Of both; what the budget is worth if not given.
+        settings: Recipe keys of the electra side, as key=value.
+        test_rows: Rows of each label file, at most, that the probes are scored on.
+    """
+    share_cores()
+    from selftaught.data.labels import read_labels
+
+    sets = [LabelSet.of(file.name, read_labels(file).examples, test_rows) for file in labels]
+    scores: dict[str, list[Scores]] = {PEER: [], OURS: []}
+    runs: list[dict[str, Any]] = []
+    with TemporaryDirectory() as scratch:
+        for seed in range(seeds):
+            for objective in (PEER, OURS) if seed % 2 == 0 else (OURS, PEER):
+                own = settings if objective == OURS else ()
+                ready = prepared(data, Path(scratch), objective, 60 * minutes, seed, size, own)
+                runs.append({"objective": objective, "seed": seed, **trained(ready)})
+                note(str(runs[-1]))
+                features = features_of(ready)
+                scores[objective].append({key: x for one in sets for key, x in one.scores(features, seed).items()})
+    table = [compared(key, scores) for key in scores[PEER][0]]
+    note("\n".join([_HEADER, *map(_line, table)]))
+    gain = fmean(row["difference"]["mean"] for row in table)
+    facts = {"minutes": minutes, "seeds": seeds, "settings": settings, "runs": runs}
+    tell({"name": "electra_vs_mlm", "unit": "accuracy", "gain": gain, "passed": gain >= 0, "table": table, **facts})
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """One label file, parted once for all networks.
+
+    Args:
+        train, test: pairs of text and label.
+    """
+
+    name: str
+    train: tuple[tuple[str, str], ...]
+    test: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, name: str, examples: Sequence[Any], test_rows: int) -> "LabelSet":
+        from selftaught.metrics.sampling import split_train_test
+
+        pairs = [(example.text, example.label) for example in examples]
+        train, test = split_train_test([text for text, _ in pairs], [label for _, label in pairs], 0.5)
+        few = test[:: max(1, -(-len(test) // test_rows))]
+        return cls(name, tuple(pairs[i] for i in train), tuple(pairs[i] for i in few))
+
+    def scores(self, features: Features, seed: int) -> Scores:
+        """The accuracy at each number of labels a class, the mean over draws of labels."""
+        from selftaught.metrics.probe import fit_probe
+        from selftaught.metrics.sampling import few_label_subset
+
+        names = [label for _, label in self.train]
+        truth = [label for _, label in self.test]
+        asked = features([text for text, _ in self.test])
+        found = {}
+        for per_class in PER_CLASS:
+            right = []
+            for draw in range(DRAWS):
+                rows = few_label_subset(names, per_class, seed * DRAWS + draw)
+                probe = fit_probe(features([self.train[i][0] for i in rows]), [names[i] for i in rows], seed)
+                right.append(fmean(a == b for a, b in zip(probe.predict(asked), truth, strict=True)))
+            found[self.name, per_class] = fmean(right)
+        return found
+
+
+def prepared(
+    data: Path, folder: Path, objective: str, seconds: float, seed: int, size: str | None, settings: Sequence[str]
+) -> "Pretraining":
+    """What ``pretrain`` would run; the tokens in ``folder`` are made once."""
+    from selftaught.pretraining import prepare_pretraining
+    from selftaught.recipe import compose
+    from selftaught.run import Run
+
+    given = {
+        "data.path": str(data),
+        "objective.name": objective,
+        "model.size": size,
+        "train.seconds": seconds,
+        "train.seed": seed,
+    }
+    return prepare_pretraining(Run(folder), compose(given, settings=settings))
+
+
+def trained(ready: "Pretraining") -> dict[str, Any]:
+    """Train to the end of the budget; what it cost and what the pretext measured last."""
+    from selftaught.loop import train
+    from selftaught.optim import adamw
+    from selftaught.schedule import Schedule
+
+    asked = ready.recipe.train
+    assert asked.rate is not None
+    *_, last = train(
+        ready.learner,
+        ready.batches.starting,
+        adamw(ready.learner, asked.rate, weight_decay=asked.weight_decay),
+        Schedule(seconds=asked.seconds, warmup=asked.warmup, final=asked.final),
+        seed=asked.seed,
+        accumulate=asked.accumulate,
+        clip=asked.clip,
+    )
+    facts = {"size": ready.plan.size, "parameters": ready.plan.parameters, "steps": last.progress.step}
+    return {**facts, "tokens": last.progress.samples * asked.length, "last": last.measures}
+
+
+def features_of(ready: "Pretraining") -> Features:
+    """The frozen features of texts, as ``verdict`` takes them."""
+    from selftaught.backbones.hf import text_backbone
+    from selftaught.features import text_features
+
+    def features(texts: list[str]) -> "np.ndarray":
+        with ready.learner.autocast():
+            return text_features(text_backbone(ready.learner.backbones), ready.corpus.tokenizer, texts)
+
+    return features
+
+
+def compared(key: tuple[str, int], scores: dict[str, list[Scores]]) -> dict[str, Any]:
+    """One row of the table: both means and the paired difference, each with its 95 % interval over seeds."""
+    from selftaught.metrics.interval import paired_difference, t_interval
+
+    ours, peer = ([one[key] for one in scores[side]] for side in (OURS, PEER))
+    intervals = {PEER: t_interval(peer), OURS: t_interval(ours), "difference": paired_difference(ours, peer)}
+    return {"labels": key[0], "per_class": key[1], **{name: _json(one) for name, one in intervals.items()}}
+
+
+def _json(interval: Any) -> dict[str, float | None]:
+    """An interval whose limits are null where there is one seed."""
+    return {name: None if value != value else value for name, value in asdict(interval).items()}
+
+
+def _line(row: dict[str, Any]) -> str:
+    cells = [_cell(row[PEER], ".3f"), _cell(row[OURS], ".3f"), _cell(row["difference"], "+.3f")]
+    return f"{row['labels'][:27]:28}{row['per_class']:>8}{cells[0]:>24}{cells[1]:>24}{cells[2]:>26}"
+
+
+def _cell(interval: dict[str, float | None], form: str) -> str:
+    limits = "" if interval["low"] is None else f" ({interval['low']:{form}} to {interval['high']:{form}})"
+    return f"{interval['mean']:{form}}{limits}"
+
+
+if __name__ == "__main__":
+    cyclopts.run(measure)
