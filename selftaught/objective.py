@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from selftaught.randomness import Randomness
 
 Batch = dict[str, Any]
-"""Tensors by name, plus ``"n"``: how many targets were posed (a number, or one a member for a :class:`Sum`).
+"""Tensors by name, plus ``"n"``: how many targets were posed. Where there are several kinds, as for the members of a
+:class:`Sum`, it is a number for each by name, and the sums and the heads have parts of the same names.
 The loader adds ``"size"``, the number of samples."""
 
 Samples = Literal["rows", "pairs", "sentences"]

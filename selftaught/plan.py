@@ -117,9 +117,8 @@ def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
     state = 16 * sum(p.numel() for p in learner.parameters())
     activations = sum(batch["size"] * length * _kept(network, length) for network in _networks(learner))
-    # logits, their softmax and their gradient
-    logits = sum(3 * n * max(map(len, part.parameters()), default=0) for part, n in _parts(learner.heads, batch["n"]))
-    return state + 4 * int(activations + logits)
+    logits = sum(n * _widest(part) for part, n in _parts(learner.heads, batch["n"]))
+    return state + 4 * int(activations + 3 * logits)  # the logits, their softmax and their gradient
 
 
 def _networks(learner: Learner) -> list[TextBackbone]:
@@ -138,6 +137,11 @@ def _kept(network: TextBackbone, length: int) -> int:
     """Numbers kept of each token for going backward."""
     widths = 10 * network.width + 4 * network.inner
     return network.layers * (widths + 2 * network.config.num_attention_heads * length)
+
+
+def _widest(part: nn.Module) -> int:
+    """Rows of its largest matrix: of a language modelling head, the vocabulary."""
+    return max((p.shape[0] for p in part.parameters() if p.ndim == 2), default=0)
 
 
 def _parts(heads: nn.Module, n: Any) -> list[tuple[nn.Module, float]]:
