@@ -7,22 +7,24 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from selftaught.backbones.hf import TextBackbone
+from selftaught.backbones.pooling import POOL
 from selftaught.data.labels import read_labels
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset, split_train_test
 from selftaught.metrics.scores import classification_scores
+from selftaught.objective import Batch, Pooling
 
 LONGEST_TEXT = 256  # tokens; what is read of a text where the caller does not say
 POOLS = 9
 _BATCH_TOKENS = 8192
 
 
-@torch.no_grad()
 def text_features(
     backbone: TextBackbone, tokenizer: TextTokenizer, texts: Sequence[str], longest: int = LONGEST_TEXT
 ) -> np.ndarray:
@@ -35,17 +37,51 @@ def text_features(
     Args:
         longest: tokens of a text that are read.
     """
+
+    def pools(batch: Batch) -> Tensor:
+        mask = batch["attention_mask"].unsqueeze(-1)  # [B, T, 1]
+        layers = backbone.layer_states(batch)
+        return torch.cat([_pool(layers[i].float(), mask) for i in (0, len(layers) // 2, -1)], 1)
+
+    return _of_each(texts, backbone, tokenizer, longest, POOLS * backbone.width, pools)
+
+
+def sentence_vectors(
+    backbone: TextBackbone,
+    tokenizer: TextTokenizer,
+    texts: Sequence[str],
+    pooling: Pooling,
+    longest: int = LONGEST_TEXT,
+) -> np.ndarray:
+    """The vector of each text that the network was trained to make, of length one: float32 [N, D].
+
+    Args:
+        longest: tokens of a text that are read.
+    """
+
+    def vectors(batch: Batch) -> Tensor:
+        return F.normalize(POOL[pooling](backbone(batch).float(), batch["attention_mask"]), dim=1)
+
+    return _of_each(texts, backbone, tokenizer, longest, backbone.width, vectors)
+
+
+@torch.no_grad()
+def _of_each(
+    texts: Sequence[str],
+    backbone: TextBackbone,
+    tokenizer: TextTokenizer,
+    longest: int,
+    width: int,
+    values: Callable[[Batch], Tensor],
+) -> np.ndarray:
+    """``values`` of batches of the texts, in the order of the texts: float32 [N, width]."""
     was_training = backbone.training
     backbone.eval()
     device = next(backbone.parameters()).device
-    rows = np.empty((len(texts), POOLS * backbone.width), np.float32)
+    rows = np.empty((len(texts), width), np.float32)
     for places in _by_length(texts):
         batch = tokenizer.batch([texts[i] for i in places], min(longest, backbone.longest_row))
-        batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        mask = batch["attention_mask"].unsqueeze(-1)  # [B, T, 1]
-        layers = backbone.layer_states(batch)
-        pooled = [_pool(layers[i].float(), mask) for i in (0, len(layers) // 2, -1)]
-        rows[places] = torch.cat(pooled, 1).cpu().numpy()
+        rows[places] = values({name: tensor.to(device) for name, tensor in batch.items()}).cpu().numpy()
     backbone.train(was_training)
     return rows
 

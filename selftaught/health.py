@@ -2,10 +2,11 @@
 
 import math
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from selftaught.errors import SelftaughtError
+from selftaught.objective import Objective, Spec, Sum
 
 
 class Diverged(SelftaughtError):
@@ -64,6 +65,87 @@ class PlateauWatch:
             return False
         losses, half = list(self._recent), self.patience // 2
         return min(_mean(losses[:half]), _mean(losses[half:])) > self.entropy - self.margin
+
+
+@dataclass
+class ContrastWatch:
+    """Notices a contrastive model that finds a sample's other view no better than a blind guess would.
+
+    Args:
+        chance: the loss of a blind guess, in nats: the logarithm of the batch's size.
+        patience: how many of the latest losses must stay there.
+        margin: how far below chance a loss must be to have left it, in nats.
+    """
+
+    chance: float
+    patience: int = 100
+    margin: float = 0.1
+    _recent: deque[float] = field(default_factory=deque)
+    _told: bool = False
+
+    def see(self, loss: float, uniformity: float) -> str | None:
+        """A sentence when chance is all that was reached; said once.
+
+        Args:
+            uniformity: of the batch's vectors; see :func:`selftaught.metrics.spread.uniformity`.
+        """
+        self._recent.append(loss)
+        if len(self._recent) > self.patience:
+            self._recent.popleft()
+        if self._told or len(self._recent) < self.patience or min(self._recent) < self.chance - self.margin:
+            return None
+        self._told = True
+        where = f"for {self.patience} steps the loss has stayed at chance ({self.chance:.2f} nats, ln of the batch)"
+        if collapsed := collapse_sentence(uniformity):
+            return f"{collapsed}; {where}"
+        return (
+            f"chance: {where}, though the vectors differ: no view finds its other one. Likely causes: a learning rate "
+            "too high, views that have too little in common, or samples that are all alike"
+        )
+
+
+def watch_over(
+    objective: Objective, spec: Spec, batch: int, entropy: float
+) -> Callable[[Mapping[str, float]], str | None]:
+    """What sees the measures of each step and says what is wrong: plateaus of tokens' costs, contrasts at chance.
+
+    Args:
+        batch: samples a batch.
+        entropy: see :class:`PlateauWatch`.
+    """
+    parts = {f"{m.name}.": m for m in objective.members} if isinstance(objective, Sum) else {"": objective}
+    plateaus = [(PlateauWatch(entropy), loss) for loss in objective.token_losses[:1]]
+    contrasts = [
+        (ContrastWatch(chance), prefix)
+        for prefix, part in parts.items()
+        if part.couples_batch and (chance := part.chance(spec, batch)) is not None
+    ]
+
+    def see(measures: Mapping[str, float]) -> str | None:
+        said = [watch.see(measures[loss]) for watch, loss in plateaus]
+        for watch, prefix in contrasts:
+            said.append(watch.see(measures[f"{prefix}loss"], measures.get(f"{prefix}uniformity", -math.inf)))
+        return "; ".join(filter(None, said)) or None
+
+    return see
+
+
+def collapse_sentence(uniformity: float) -> str | None:
+    """What to say of vectors that are nearly all one; None where they are not.
+
+    Args:
+        uniformity: see :func:`selftaught.metrics.spread.uniformity`.
+    """
+    if uniformity < _COLLAPSED:
+        return None
+    return (
+        f"collapse: nearly all texts have one vector (uniformity {uniformity:.2f}; spread vectors have about -3), so "
+        "that it tells none from another. Likely causes: a learning rate too high, or a network that has not learned "
+        "to read yet: lower train.rate, or begin from a pretrained run with --init"
+    )
+
+
+_COLLAPSED = -0.1
 
 
 def _mean(losses: Collection[float]) -> float:

@@ -60,17 +60,27 @@ def text_baseline(special: Tensor, trained: np.ndarray, measured: np.ndarray) ->
 
 
 def held_out_batches(
-    store: TokenStore, objective: Objective, spec: Spec, length: int, seed: int, rows: int = ROWS
+    store: TokenStore,
+    objective: Objective,
+    spec: Spec,
+    length: int,
+    seed: int,
+    rows: int = ROWS,
+    batch: int | None = None,
 ) -> Iterator[Batch] | None:
-    """The same batches each time, with the same questions, of at most ``rows`` rows; None if there is too little."""
+    """The same batches each time, with the same questions, of at most ``rows`` samples; None if there is too little.
+
+    Args:
+        batch: samples a batch that it is trained on; kept to where the question depends on the whole batch.
+    """
     length = min(length, len(store))
     if length < _LEAST_LENGTH:
         return None
     assert spec.text is not None
     source = samples_of(store, objective.samples, length, None, spec.text)
     count = min(len(source), rows)
-    batch = min(_BATCH, count)
-    return islice(Batches(source, objective, spec, batch, seed).starting(0), count // batch)
+    size = min(batch if objective.couples_batch and batch else _BATCH, count)
+    return islice(Batches(source, objective, spec, size, seed).starting(0), count // size)
 
 
 def held_out_measures(
@@ -118,7 +128,8 @@ def measure_text(
     restore_heads(learner.heads, pretrained.parts)
     learner.to(next(pretrained.backbone.parameters()).device)
     length = min(recipe.train.length, pretrained.backbone.longest_row)
-    batches = held_out_batches(store, objective, spec, length, recipe.train.seed, rows=len(store))
+    train = recipe.train
+    batches = held_out_batches(store, objective, spec, length, train.seed, rows=len(store), batch=train.batch)
     if batches is None:
         raise SelftaughtError("the text is too short to measure anything", where=data, do="give more text")
     means = evaluate(learner, batches)

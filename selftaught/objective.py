@@ -23,8 +23,11 @@ The loader adds ``"size"``, the number of samples."""
 Samples = Literal["rows", "pairs", "sentences"]
 """What a sample of text is: a packed row, two segments of a document with a third from elsewhere, or a sentence."""
 
-Architecture = Literal["encoder", "decoder"]
+Architecture = Literal["encoder", "decoder", "any"]
 """A network that reads a text from both sides, or one that reads it from left to right."""
+
+Pooling = Literal["mean", "cls", "lasttoken"]
+"""How the states of a text's tokens become one vector; sentence-transformers' names."""
 
 Sums = dict[str, Any]
 """Sums over the batch's targets: ``"loss"`` and any other measure (nested by member for a :class:`Sum`)."""
@@ -80,7 +83,11 @@ class Objective(ABC):
     joined; a :class:`Sum` has at most one such member."""
 
     architecture: ClassVar[Architecture] = "encoder"
-    """The network to build where none is given."""
+    """The network it needs; for ``any`` an encoder is built where none is given."""
+
+    pooling: ClassVar[Pooling | None] = None
+    """How it makes the vector of a text from the last hidden states; None if it makes none. The model is saved with
+    it, so that whatever uses the model makes the same vectors."""
 
     corrupts: ClassVar[bool] = False
     """True if the pretext takes something out of the input. Members of a :class:`Sum` that do pose their
@@ -199,7 +206,12 @@ class Sum(Objective):
 
     @property
     def architecture(self) -> Architecture:  # type: ignore[override]
-        return "decoder" if any(member.architecture == "decoder" for member in self.members) else "encoder"
+        wanted = {member.architecture for member in self.members}
+        return "decoder" if "decoder" in wanted else "encoder" if "encoder" in wanted else "any"
+
+    @property
+    def pooling(self) -> Pooling | None:  # type: ignore[override]
+        return next((member.pooling for member in self.members if member.pooling), None)
 
     @property
     def token_losses(self) -> tuple[str, ...]:  # type: ignore[override]

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from selftaught.backbones.hf import TextBackbone, load_backbone, model_head
+from selftaught.backbones.pooling import read_pooling
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
+from selftaught.objective import Pooling
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run import Run
 
@@ -36,6 +38,15 @@ class Pretrained:
     def unigram(self) -> Tensor | None:
         """The frequency of each token in the pretraining text, [V]; None where nobody counted."""
         return self.parts.get("unigram")
+
+    @property
+    def pooling(self) -> Pooling | None:
+        """How it makes the vector of a text; None if it was not trained to make one.
+
+        Raises:
+            SelftaughtError: if it does so in a way that is not known here.
+        """
+        return read_pooling(self.folder)
 
     @property
     def is_classifier(self) -> bool:

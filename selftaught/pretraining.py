@@ -18,6 +18,7 @@ from selftaught.backbones.hf import (
     save_model,
     text_backbone,
 )
+from selftaught.backbones.pooling import save_pooling
 from selftaught.backbones.presets import SIZES
 from selftaught.console import note
 from selftaught.curve import draw_curve
@@ -25,12 +26,13 @@ from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.loader import Batches
 from selftaught.data.samples import samples_of
 from selftaught.errors import SelftaughtError
-from selftaught.features import RunningProbe, effective_rank, text_features
+from selftaught.features import LONGEST_TEXT, RunningProbe, effective_rank, sentence_vectors, text_features
 from selftaught.fit import Outcome, Plan, fit
-from selftaught.health import PlateauWatch
+from selftaught.health import collapse_sentence, watch_over
 from selftaught.held_out import ROWS, TextBaseline, held_out_batches, held_out_measures, text_baseline
-from selftaught.loop import Learner, Progress, Report, evaluate
+from selftaught.loop import Learner, Progress, evaluate
 from selftaught.machine import memory_bytes, pick_device, pick_precision
+from selftaught.metrics.spread import uniformity
 from selftaught.model_card import write_card
 from selftaught.objective import Objective, Spec
 from selftaught.optim import adamw
@@ -43,6 +45,7 @@ from selftaught.run import Run, written_aside
 
 DEFAULT_SECONDS = 600.0
 _DEFAULT_BATCH = 16
+_CONTRASTED_BATCH = 64  # the wrong answers of a contrast are the rest of the batch (Gao et al. 2021, table D.1)
 _RANKED_TEXTS = 256
 _MOST_CHECKS = 8
 _KINDS: dict[type, str] = {MaskedLMHead: "masked-lm", CausalLMHead: "causal-lm"}
@@ -86,6 +89,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     """Read the data, choose what was left open, build the learner, and measure what training it will cost."""
     goal = recipe.objective
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
+    recipe = _with_batch(recipe, objective)
     init = open_pretrained(recipe.model.init) if recipe.model.init else None
     _refuse_other_architecture(objective, init)
     device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
@@ -135,6 +139,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     """
     train = ready.recipe.train
     assert train.rate is not None
+    watch = watch_over(ready.objective, ready.spec, ready.batches.size, ready.baseline.entropy)
     outcome = fit(
         run,
         ready.learner,
@@ -142,7 +147,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         adamw(ready.learner, train.rate, weight_decay=train.weight_decay),
         Plan.of(train, unit="tokens", per_sample=train.length, checks=_affordable_checks(ready)),
         check=_checker(ready),
-        watch=_plateau_watch(ready),
+        watch=lambda report: watch(report.measures),
     )
     if outcome.interrupted:
         note(
@@ -153,18 +158,9 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     return _finish(run, ready, outcome)
 
 
-def _plateau_watch(ready: Pretraining) -> Callable[[Report], str | None]:
-    """Watches the first loss that is the cost of a token, if there is one."""
-    losses = ready.objective.token_losses
-    if not losses:
-        return lambda report: None
-    watch = PlateauWatch(ready.baseline.entropy)
-    return lambda report: watch.see(report.measures[losses[0]])
-
-
 def _refuse_other_architecture(objective: Objective, init: Pretrained | None) -> None:
     """An encoder cannot learn to continue a text, nor a decoder to look at both sides of one."""
-    if init is None or init.backbone.is_decoder == (objective.architecture == "decoder"):
+    if init is None or objective.architecture in ("any", "decoder" if init.backbone.is_decoder else "encoder"):
         return
     have = "reads from left to right" if init.backbone.is_decoder else "reads from both sides"
     raise SelftaughtError(
@@ -201,11 +197,25 @@ def _on_this_machine(recipe: Recipe, device: torch.device, corpus: Corpus, init:
         recipe,
         device=str(device),
         precision=recipe.train.precision or pick_precision(device),
-        batch=recipe.train.batch or _DEFAULT_BATCH,
         seconds=DEFAULT_SECONDS if all(b is None for b in budget) else recipe.train.seconds,
         # a corpus of a few rows still trains, on shorter ones
         length=min(recipe.train.length, longest, max(8, len(corpus.train) // 4)),
     )
+
+
+def _with_batch(recipe: Recipe, objective: Objective) -> Recipe:
+    """Samples a batch, where the recipe leaves them open.
+
+    Raises:
+        SelftaughtError: if a batch is to be split that must not be.
+    """
+    if objective.couples_batch and recipe.train.accumulate > 1:
+        raise SelftaughtError(
+            f"{objective.name} compares the samples of a batch with each other: no smaller ones can be put together",
+            do="give a larger --batch instead of train.accumulate",
+        )
+    default = _CONTRASTED_BATCH if objective.couples_batch else _DEFAULT_BATCH
+    return _with_train(recipe, batch=recipe.train.batch or default)
 
 
 def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Recipe:
@@ -315,17 +325,27 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
         found = {f"held_out_{name}": value for name, value in _held_out(ready).items()}
         if ready.probe is not None:
             found |= ready.probe.score(features)
-        elif texts:
-            found["rank"] = effective_rank(features(texts))
+        if texts and (ready.probe is None or ready.objective.pooling):
+            found |= _spread(ready, texts)
         return found
 
     return check
 
 
+def _spread(ready: Pretraining, texts: list[str]) -> dict[str, float]:
+    """How many directions the features of texts use; of vectors that are trained, also how evenly they are spread."""
+    backbone, tokenizer = text_backbone(ready.learner.backbones), ready.corpus.tokenizer
+    with ready.learner.autocast():
+        if ready.objective.pooling is None:
+            return {"rank": effective_rank(text_features(backbone, tokenizer, texts))}
+        vectors = sentence_vectors(backbone, tokenizer, texts, ready.objective.pooling)
+    cosines = torch.from_numpy((vectors @ vectors.T)[np.triu_indices(len(vectors), 1)])
+    return {"rank": effective_rank(vectors), "uniformity": float(uniformity(cosines))}
+
+
 def _held_out(ready: Pretraining) -> dict[str, float]:
-    train = ready.recipe.train
-    store = ready.corpus.held_out
-    batches = held_out_batches(store, ready.objective, ready.spec, train.length, train.seed)
+    train, store = ready.recipe.train, ready.corpus.held_out
+    batches = held_out_batches(store, ready.objective, ready.spec, train.length, train.seed, batch=train.batch)
     return evaluate(ready.learner, batches) if batches is not None else {}
 
 
@@ -342,12 +362,19 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
     tokens, size = len(corpus.held_out), corpus.held_out_bytes
     losses = ready.objective.token_losses
     measures = held_out_measures(means, ready.baseline, tokens, size, losses) if means else {}
+    backbone, notes = text_backbone(ready.learner.backbones), list(outcome.notes)
+    texts, vectors = _held_out_texts(corpus), {}
+    if ready.objective.pooling and texts:
+        vectors = _spread(ready, texts)
+        notes += filter(None, [collapse_sentence(vectors["uniformity"])])
     with written_aside(run.model) as folder:
-        save_model(folder, text_backbone(ready.learner.backbones), ready.learner.heads)
-        corpus.tokenizer.save(folder, text_backbone(ready.learner.backbones).longest_row)
+        save_model(folder, backbone, ready.learner.heads)
+        corpus.tokenizer.save(folder, backbone.longest_row)
+        if ready.objective.pooling:
+            longest = min(LONGEST_TEXT, backbone.longest_row)
+            save_pooling(folder, ready.objective.pooling, backbone.width, longest)
     assert ready.spec.text is not None
-    parts = head_parts(ready.learner.heads, text_backbone(ready.learner.backbones))
-    run.save_parts({"unigram": ready.spec.text.unigram, **parts})
+    run.save_parts({"unigram": ready.spec.text.unigram, **head_parts(ready.learner.heads, backbone)})
     title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", _lines(ready), title)
     trained = outcome.progress.samples * recipe.train.length
@@ -364,7 +391,8 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         "seconds": outcome.progress.seconds,
         "held_out": measures,
         "rows": corpus.tally,
-        "notes": list(outcome.notes),
+        "vectors": vectors,
+        "notes": notes,
     }
     _write_card(run, ready, report)
     write_report(run, report, ["```", *summary(report), "```", "", "![the loss over the run](curve.png)"])
@@ -422,5 +450,8 @@ def summary(report: dict[str, Any]) -> list[str]:
     """The end of a run, for the terminal."""
     lines = [f"trained     {report['steps']:,} steps, {report['tokens']:,} tokens, {report['epochs']:.1f} epochs"]
     lines += _held_out_lines(report["held_out"]) or ["held out    nothing: the corpus is too small to hold text out"]
+    if vectors := report.get("vectors"):
+        spread = f"rank {vectors['rank']:.1f}, uniformity {vectors['uniformity']:.2f} (0 if all are one, -4 at best)"
+        lines.append(f"vectors     of held-out text: {spread}")
     lines += [f"note        {sentence}" for sentence in report["notes"]]
     return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]

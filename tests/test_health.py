@@ -4,7 +4,10 @@ import math
 
 import pytest
 
-from selftaught.health import Diverged, PlateauWatch, check_finite
+from selftaught.health import ContrastWatch, Diverged, PlateauWatch, check_finite, collapse_sentence, watch_over
+from selftaught.objective import Spec, Sum
+from selftaught.objectives.mlm import MLM
+from selftaught.objectives.simcse import SimCSE
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -44,3 +47,39 @@ def test_losses_below_the_line_are_no_plateau() -> None:
 def test_a_plateau_may_come_late() -> None:
     ((step, _),) = told([5.0] * 10 + [6.2] * 10)
     assert 11 <= step <= 14
+
+
+def heard(losses: list[float], uniformity: float) -> list[tuple[int, str]]:
+    watch = ContrastWatch(chance=4.16, patience=5)
+    return [(step, said) for step, loss in enumerate(losses) if (said := watch.see(loss, uniformity))]
+
+
+def test_a_contrast_at_chance_says_whether_it_has_collapsed() -> None:
+    ((step, said),) = heard([2.0, *[4.15] * 20], uniformity=-0.01)
+    assert step == 5
+    assert "collapse" in said
+    assert "4.16 nats" in said
+    assert "train.rate" in said
+    ((_, said),) = heard([4.2] * 20, uniformity=-3.0)
+    assert "collapse" not in said
+    assert "no view finds its other one" in said
+
+
+def test_a_contrast_that_is_solved_is_none_of_it() -> None:
+    assert heard([4.1, 4.1, 4.1, 4.0, 4.1, 4.1], uniformity=-3.0) == []
+    assert heard([4.16] * 4, uniformity=0.0) == []
+
+
+def test_vectors_that_are_nearly_one_are_called_so() -> None:
+    assert collapse_sentence(-2.0) is None
+    assert "uniformity -0.05" in (collapse_sentence(-0.05) or "")
+
+
+def test_a_sum_is_watched_part_by_part(spec: Spec) -> None:
+    see = watch_over(Sum((MLM(), SimCSE())), spec, batch=8, entropy=3.0)
+    stuck = {"mlm.loss": 1.0, "simcse.loss": math.log(8), "simcse.uniformity": -0.0}
+    said = [sentence for _ in range(150) if (sentence := see(stuck))]
+    assert len(said) == 1
+    assert "collapse" in said[0]
+    see = watch_over(MLM(), spec, batch=8, entropy=3.0)
+    assert any("plateau" in (see({"loss": 3.0}) or "") for _ in range(300))

@@ -5,7 +5,8 @@ so that several objectives can share one pass. :func:`save_model` puts both toge
 class that users know, and the parity tests hold the two to the same numbers.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from transformers import (
 )
 from transformers.activations import NewGELUActivation
 
+from selftaught.backbones.pooling import last_state, mean_state
 from selftaught.backbones.presets import Size
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
@@ -52,28 +54,16 @@ _REPLACED_TOKEN: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
 }
 
 
-def _mean(hidden: Tensor, mask: Tensor) -> Tensor:
-    weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(1) / weights.sum(1)
-
-
-def _last(hidden: Tensor, mask: Tensor) -> Tensor:
-    """The state of the last token that is no padding: [B, T, D] to [B, D]."""
-    place = torch.arange(mask.shape[1], device=mask.device)
-    last = torch.where(mask.bool(), place, -1).amax(1)
-    return hidden[torch.arange(len(hidden), device=hidden.device), last]
-
-
 # How each architecture's head turns hidden states [B, T, D] and a padding mask [B, T] into logits [B, K].
 _CLASSIFIER: dict[str, Callable[[Any], Callable[[Tensor, Tensor], Tensor]]] = {
     "bert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler(x))),
-    "modernbert": lambda h: lambda x, mask: h.classifier(h.drop(h.head(_mean(x, mask)))),
+    "modernbert": lambda h: lambda x, mask: h.classifier(h.drop(h.head(mean_state(x, mask)))),
     "roberta": lambda h: lambda x, mask: h.classifier(x),
     "xlm-roberta": lambda h: lambda x, mask: h.classifier(x),
     "albert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler_activation(h.pooler(x[:, 0])))),
     "electra": lambda h: lambda x, mask: h.classifier(x),
     "distilbert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pre_classifier(x[:, 0]).relu())),
-    **dict.fromkeys(_DECODERS, lambda h: lambda x, mask: h.score(_last(x, mask))),
+    **dict.fromkeys(_DECODERS, lambda h: lambda x, mask: h.score(last_state(x, mask))),
 }
 
 
@@ -232,6 +222,30 @@ def _inner_name(config: Any) -> str:
     return {"gpt2": "n_inner", "distilbert": "hidden_dim"}.get(config.model_type, "intermediate_size")
 
 
+@contextmanager
+def dropping(backbone: TextBackbone, rate: float, seed: int) -> Iterator[None]:
+    """Within this, drop a share ``rate`` of the units wherever the network has a place for it; ``seed`` decides which.
+
+    Our networks are built with no dropout, and others bring a rate of their own. It is in force whether the network
+    is being trained or measured, and leaves the process' random numbers as they are.
+    """
+    places = [(m, name, vars(m)[name]) for m in backbone.modules() for name in _DROPOUT_RATES & vars(m).keys()]
+    was_training, device = backbone.training, backbone.embeddings().weight.device
+    for module, name, _ in places:
+        setattr(module, name, rate)
+    backbone.train()
+    try:
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        backbone.train(was_training)
+        for module, name, before in places:
+            setattr(module, name, before)
+
+
+# What transformers' modules call a rate of their own; "p" is that of torch's nn.Dropout.
+_DROPOUT_RATES = {"p", "dropout", "attention_dropout"}
 _SHORT_ROW = 256
 _POOLER_PARTS = ("pooler", "pooler_activation")
 

@@ -84,3 +84,29 @@ def draw_tokens(logits: Tensor, drawable: Tensor, uniform: Tensor) -> Tensor:
     whole = edges[:, -1:]
     below = whole.nextafter(torch.zeros_like(whole))  # rounding must not reach the end, where no token is left
     return torch.searchsorted(edges, torch.minimum(uniform[:, None] * whole, below), right=True).squeeze(1)
+
+
+def delete_tokens(
+    input_ids: Tensor, present: Tensor, deletable: Tensor, rate: float, pad_id: int, rng: Randomness
+) -> tuple[Tensor, Tensor]:
+    """Delete ``round(rate * n)`` of the ``n`` deletable tokens of each row, but never all of them, and close the gaps.
+
+    Wang et al. 2021 (TSDAE), section 3.
+
+    Args:
+        input_ids: int64 [B, T], not changed.
+        present: bool [B, T], false on padding.
+        deletable: bool [B, T], where there is a token that may go.
+
+    Returns:
+        what is left, int64 [B, K] with K <= T, and where it is no padding, bool [B, K].
+    """
+    count = deletable.sum(1)
+    going = torch.minimum((count * rate).round().long(), count - 1)  # negative where there is nothing to delete
+    score = rng.uniform("which tokens go", input_ids.shape[1]).masked_fill(~deletable, 2.0)
+    turn = score.argsort(dim=1, stable=True).argsort(dim=1)
+    left = present & (turn >= going[:, None])
+    width = max(int(left.sum(1).max()), 1)
+    places = (~left).long().argsort(dim=1, stable=True)[:, :width]
+    left = left.gather(1, places)
+    return input_ids.gather(1, places).masked_fill(~left, pad_id), left

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftaught.objective import Spec
-from selftaught.pretext.text import choose_tokens, choose_words, replace_tokens, words_of
+from selftaught.pretext.text import choose_tokens, choose_words, delete_tokens, replace_tokens, words_of
 from selftaught.randomness import Randomness
 
 
@@ -101,3 +101,33 @@ def test_only_what_was_chosen_changes(spec: Spec) -> None:
     untouched[[0, 3]] = False
     assert torch.equal(got[:, untouched], ids[:, untouched])
     assert all(g in (text.mask_id, 11, i) for g, i in zip(got[:, 0].tolist(), ids[:, 0].tolist(), strict=True))
+
+
+@given(rows=masks, rate=st.floats(0, 0.99), seed=st.integers(0, 99))
+def test_what_is_left_stays_in_order_and_nothing_but_deletable_tokens_goes(
+    rows: list[list[bool]], rate: float, seed: int
+) -> None:
+    deletable = torch.tensor(rows)
+    ids = torch.arange(1, deletable.numel() + 1).view_as(deletable)
+    length = torch.tensor([max((i + 1 for i, may in enumerate(row) if may), default=0) for row in rows])
+    present = torch.arange(ids.shape[1]) < length[:, None]
+    left, mask = delete_tokens(ids, present, deletable, rate, 0, rng(len(rows), seed))
+    assert left.shape == mask.shape
+    for row, shown, before, there, may in zip(left, mask, ids, present, deletable, strict=True):
+        kept = row[shown].tolist()
+        assert row[~shown].tolist() == [0] * int((~shown).sum())
+        assert kept == sorted(kept)
+        gone = set(before[there].tolist()) - set(kept)
+        assert gone <= set(before[may].tolist())
+        count = int(may.sum())
+        assert abs(len(gone) - rate * count) <= 0.5 + 1e-4 or len(gone) == count - 1 < rate * count
+
+
+def test_deletion_is_a_matter_of_the_row_alone() -> None:
+    ids = torch.arange(1, 25).view(2, 12)
+    here = torch.ones_like(ids, dtype=torch.bool)
+    together = delete_tokens(ids, here, here, 0.5, 0, rng(2))
+    wider = (torch.cat([part, torch.zeros_like(part)], 1) for part in (ids, here, here))
+    padded = delete_tokens(*wider, 0.5, 0, rng(2))
+    assert torch.equal(together[0], padded[0])
+    assert torch.equal(together[1], padded[1])
