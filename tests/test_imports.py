@@ -18,8 +18,9 @@ FLOORS = (
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
+        *{"scoring", "prompting", "trigram_baseline"},
     },
-    {"pretraining", "finetuning", "judging", "classifier_run", "answering", "verbs"},
+    {"pretraining", "finetuning", "judging", "classifier_run", "answering", "few_shot", "suites", "verbs"},
     {"cli", "__main__", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}
