@@ -1,4 +1,4 @@
-"""Confidence intervals over seeds."""
+"""Confidence intervals over seeds, and over rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,6 +32,25 @@ def t_interval(values: Sequence[float] | np.ndarray, level: float = 0.95) -> Int
     standard_error = float(np.std(values, ddof=1)) / len(values) ** 0.5
     half = float(stdtrit(len(values) - 1, (1 + level) / 2)) * standard_error
     return Interval(mean, mean - half, mean + half, len(values))
+
+
+def bootstrap_interval(
+    values: Sequence[float] | np.ndarray, seed: int = 0, level: float = 0.95, draws: int = 2000
+) -> Interval:
+    """The percentile bootstrap interval of the mean (Efron 1979): how far it moves when rows are drawn anew.
+
+    Equal values are drawn together, by their number, which is the same and, for scores of few kinds, much faster.
+
+    Raises:
+        ValueError: `values` is empty.
+    """
+    if not len(values):
+        raise ValueError("an interval needs at least one value")
+    kinds, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+    n = len(values)
+    means = np.random.default_rng(seed).multinomial(n, counts / n, size=draws) @ kinds / n
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(np.mean(values)), float(low), float(high), n)
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Interval:
