@@ -38,7 +38,7 @@ def split_train_test(
     """
     groups: dict[str, list[int]] = {}
     for row, text in enumerate(texts):
-        groups.setdefault(" ".join(text.casefold().split()), []).append(row)
+        groups.setdefault(folded(text), []).append(row)
     by_class: dict[str, list[list[int]]] = {}
     for rows in groups.values():
         by_class.setdefault(labels[rows[0]], []).append(rows)
@@ -60,6 +60,11 @@ def split_train_test(
     is_test = np.zeros(len(labels), dtype=bool)
     is_test[test] = True
     return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def folded(text: str) -> str:
+    """A text but for case and white space."""
+    return " ".join(text.casefold().split())
 
 
 def _class_rng(seed: int, name: str) -> np.random.Generator:
