@@ -4,17 +4,21 @@ import os
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from selftaught.answering import classify_texts, note_long_texts
 from selftaught.console import table, tell
 from selftaught.data.labels import read_labels
 from selftaught.errors import SelftaughtError
+from selftaught.few_shot import DRAWS, Asking, few_shot
 from selftaught.held_out import measure_text
 from selftaught.machine import pick_device
 from selftaught.metrics.scores import classification_scores
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.report import write_report
+from selftaught.suites import find_suite
 from selftaught.verbs import Place
 
 _MANY_UNKNOWN = 0.05  # beyond, the measures are about guessing which tokens are unknown
@@ -26,30 +30,74 @@ def evaluate(
     *,
     text: str | None = None,
     label: str | None = None,
+    suite: str | None = None,
+    shots: str | None = None,
+    template: str | None = None,
+    word: Annotated[list[str] | None, Parameter(name="--word")] = None,
+    train: str | None = None,
+    draws: int = DRAWS,
+    rows: int | None = None,
+    seed: int = 0,
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
     """Measure a run on data it was not trained on: a pretrained one on text, a fine-tuned one on labels.
 
+    With --suite it is measured on a published test, with --shots on labels by prompting.
+
     Args:
         run: A run, or a checkpoint folder of transformers.
-        data: Text as for pretrain, or labels as for finetune.
+        data: Text as for pretrain, labels as for finetune, or the files of a suite.
         text: The column that holds the text.
         label: The column that holds the label.
+        suite: A published test: blimp.
+        shots: Numbers of labelled examples in the context, such as 0,1,4,16.
+        template: With --shots, how a text and its label are written: "{text}\\nTopic: {label}\\n".
+        word: With --shots, what a label is called, such as 1=great; may be given several times.
+        train: With --shots, labels to draw the examples from; a part of DATA if not given.
+        draws: With --shots, how often each row is asked about, behind other examples each time.
+        rows: The most rows: of each paradigm of a suite, or to be asked about with --shots (500 if not given).
+        seed: Of the draws.
         device: cpu, cuda, …
         json: Print one JSON object.
     """
+    if shots is None and (template or word or train):
+        raise SelftaughtError("--template, --word and --train go with --shots", do="add --shots 0,1,4,16")
+    if suite is not None and shots is not None:
+        raise SelftaughtError("--suite and --shots are two ways to measure", do="give one of them")
+    if draws < 1 or (rows is not None and rows < 1):
+        raise SelftaughtError("--draws and --rows must be at least 1")
     pretrained = open_pretrained(run)
     pretrained.backbone.to(pick_device(device))
-    if pretrained.is_classifier:
+    if suite is not None:
+        report, lines = find_suite(suite)(pretrained, data, rows, seed)
+    elif shots is not None:
+        asking = Asking(_numbers(shots), template, _words(word or []), draws, rows, seed)
+        shown = read_labels(train, text=text, label=label) if train else None
+        report, lines = few_shot(pretrained, read_labels(data, text=text, label=label), shown, asking)
+    elif pretrained.is_classifier:
         report, lines = _on_labels(pretrained, data, text, label)
     else:
         report, lines = _on_text(pretrained, data, text)
+    report["data"] = data
     report["notes"] += _trained_on(pretrained, data)
     lines += [f"note        {sentence}" for sentence in report["notes"]]
     if pretrained.run is not None:
         write_report(pretrained.run, report, [f"Data: `{data}`", "", "```", *lines, "```"])
     return tell(report, lines, json=json)
+
+
+def _numbers(shots: str) -> tuple[int, ...]:
+    numbers = [int(part) if part.strip().isdecimal() else -1 for part in shots.split(",")]
+    if min(numbers) < 0:
+        raise SelftaughtError(f"--shots {shots!r} is not a list of numbers", do="write it as 0,1,4,16")
+    return tuple(dict.fromkeys(numbers))
+
+
+def _words(given: list[str]) -> dict[str, str]:
+    if nameless := [one for one in given if "=" not in one]:
+        raise SelftaughtError(f"--word {nameless[0]!r} names no label", do="write it as LABEL=WORD: --word 1=great")
+    return {label: word for label, _, word in (one.partition("=") for one in given)}
 
 
 def _trained_on(pretrained: Pretrained, data: str) -> list[str]:
