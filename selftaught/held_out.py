@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
+from selftaught.backbones.hf import model_head
 from selftaught.data.corpus import tokenise_all
 from selftaught.data.loader import Batches
 from selftaught.data.samples import samples_of
@@ -114,11 +115,11 @@ def measure_text(
     """A pretrained model's own objective on any text, tokenised below ``folder``.
 
     Raises:
-        SelftaughtError: if the text is shorter than eight tokens.
+        SelftaughtError: if the text is shorter than eight tokens, or the model cannot answer what is asked.
     """
     recipe = pretrained.recipe or Recipe()
     goal = recipe.objective
-    objective = make(goal.name, OBJECTIVES, goal.options, goal.weights)
+    objective = make(goal.name, OBJECTIVES, goal.options, goal.weights).untaught()
     sentences = objective.samples != "rows"
     store, size, tally = tokenise_all(data, folder, pretrained.tokenizer, text, sentences)
     counts = np.ones(pretrained.tokenizer.vocab_size) if pretrained.unigram is None else pretrained.unigram.numpy()
@@ -126,6 +127,13 @@ def measure_text(
     assert spec.text is not None
     learner = Learner({"text": pretrained.backbone}, objective, spec)
     restore_heads(learner.heads, pretrained.parts)
+    head = model_head(learner.heads)
+    if head is not None and head.fresh:
+        raise SelftaughtError(
+            f"the model has no trained head for {objective.name}: its answers would be noise",
+            where=str(pretrained.folder),
+            do="selftaught verdict says what its features are worth",
+        )
     learner.to(next(pretrained.backbone.parameters()).device)
     length = min(recipe.train.length, pretrained.backbone.longest_row)
     train = recipe.train

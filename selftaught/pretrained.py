@@ -90,20 +90,25 @@ def restore_heads(heads: nn.Module, parts: dict[str, Tensor]) -> None:
 
 
 def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:
-    """How a model came about: the recipes of its runs, the latest first, back through every ``--init``.
+    """How a model came about: the recipes of its runs, the latest first, back through every ``--init`` and teacher.
 
     Returns:
-        the recipes, and the checkpoint at their beginning of which nobody knows how it was made; None if there is none.
+        the recipes, and a checkpoint at their beginning of which nobody knows how it was made; None if there is none.
     """
-    recipe, begun_from, found = pretrained.recipe, str(pretrained.folder), []
-    while recipe is not None:
+    found: list[Recipe] = []
+    unknown = None
+    waiting = [(str(pretrained.folder), pretrained.recipe)]
+    while waiting:
+        place, recipe = waiting.pop(0)
+        if recipe is None:
+            unknown = place
+            continue
         found.append(recipe)
-        if recipe.model.init is None:
-            return found, None
-        begun_from = recipe.model.init
-        file = Run(Path(begun_from)).recipe
-        recipe = read_recipe(file) if file.is_file() else None
-    return found, begun_from
+        for before in (recipe.model.init, recipe.model.teacher):
+            if before is not None:
+                file = Run(Path(before)).recipe
+                waiting.append((before, read_recipe(file) if file.is_file() else None))
+    return found, unknown
 
 
 def model_folder(place: str | Path) -> Path:

@@ -1,11 +1,12 @@
 """Pretraining on text, from a recipe to a finished run folder."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from selftaught import lookup
 from selftaught.backbones.hf import (
@@ -20,11 +21,13 @@ from selftaught.backbones.hf import (
 )
 from selftaught.backbones.pooling import save_pooling
 from selftaught.backbones.presets import SIZES
+from selftaught.backbones.teacher import language_teacher
 from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.loader import Batches
 from selftaught.data.samples import samples_of
+from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.features import LONGEST_TEXT, RunningProbe, effective_rank, sentence_vectors, text_features
 from selftaught.fit import Outcome, Plan, fit
@@ -37,7 +40,7 @@ from selftaught.model_card import write_card
 from selftaught.objective import Objective, Spec
 from selftaught.optim import adamw
 from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
-from selftaught.pretrained import Pretrained, head_parts, open_pretrained, restore_heads
+from selftaught.pretrained import Pretrained, head_parts, model_folder, open_pretrained, restore_heads
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
@@ -91,7 +94,10 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
     recipe = _with_batch(recipe, objective)
     init = open_pretrained(recipe.model.init) if recipe.model.init else None
-    _refuse_other_architecture(objective, init)
+    teacher = _teacher(recipe, objective)
+    for given in (init, teacher):
+        _refuse_other_architecture(objective, given)
+    tokenizer = _given_tokenizer(recipe)
     device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
     probe = RunningProbe.of(data.labels, label=data.label, seed=recipe.train.seed) if data.labels else None
     corpus = prepare(
@@ -101,18 +107,19 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         text=recipe.data.text,
         kind="bytelevel" if objective.architecture == "decoder" else "wordpiece",
         vocab_size=recipe.model.vocabulary,
-        tokenizer=init.tokenizer if init else None,
+        tokenizer=tokenizer,
         sentences=objective.samples != "rows",
         keep=run.has_begun,
     )
     note(f"read        {corpus.description}{', when this run began' if run.has_begun else ''}")
     note(f"rows        {_tally_sentence(corpus.tally, run)}")
     spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
-    recipe = _on_this_machine(recipe, device, corpus, init)
+    recipe = _on_this_machine(recipe, device, corpus, init, teacher)
+    beside = {"teacher": language_teacher(teacher.backbone)} if teacher else {}
 
     def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
         resolved = _with_size(recipe, size, init)
-        learner = _learner(resolved, corpus, objective, spec, init)
+        learner = _learner(resolved, corpus, objective, spec, init, beside)
         train = resolved.train
         assert spec.text is not None
         source = samples_of(corpus.train, objective.samples, train.length, train.seed, spec.text)
@@ -189,10 +196,36 @@ def _with_train(recipe: Recipe, **values: Any) -> Recipe:
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
 
 
-def _on_this_machine(recipe: Recipe, device: torch.device, corpus: Corpus, init: Pretrained | None) -> Recipe:
+def _teacher(recipe: Recipe, objective: Objective) -> Pretrained | None:
+    """The model to learn from, for an objective that does."""
+    place = recipe.model.teacher
+    if objective.taught and place is None:
+        raise SelftaughtError(f"{objective.name} needs a teacher", do="selftaught distill RUN DATA gives it one")
+    if place is not None and not objective.taught:
+        raise SelftaughtError(f"{objective.name} does not learn from a teacher", do="--objective distill does")
+    return open_pretrained(place) if place else None
+
+
+def _given_tokenizer(recipe: Recipe) -> TextTokenizer | None:
+    """That of the model to begin with, of the teacher, or the one asked for; all that are given must be one."""
+    places = [place for place in (recipe.model.init, recipe.model.teacher, recipe.model.tokenizer) if place]
+    found = [load_tokenizer(model_folder(place)) for place in places]
+    if len({tokenizer.fingerprint for tokenizer in found}) > 1:
+        raise SelftaughtError(
+            "these have different tokenizers",
+            where=", ".join(places),
+            do="a student reads with its teacher's tokenizer",
+        )
+    return found[0] if found else None
+
+
+def _on_this_machine(
+    recipe: Recipe, device: torch.device, corpus: Corpus, init: Pretrained | None, teacher: Pretrained | None
+) -> Recipe:
     """Device, precision, batch, budget and row length, where the recipe leaves them open."""
     budget = [recipe.train.steps, recipe.train.epochs, recipe.train.seconds]
-    longest = init.backbone.longest_row if init else recipe.model.longest_row
+    given = [model.backbone.longest_row for model in (init, teacher) if model is not None]
+    longest = min(given if init else [*given, recipe.model.longest_row])
     return _with_train(
         recipe,
         device=str(device),
@@ -260,12 +293,19 @@ def _steps(recipe: Recipe, batches: Batches) -> int:
     return max(1, round(recipe.train.epochs * len(batches.source) / (batches.size * recipe.train.accumulate)))
 
 
-def _learner(recipe: Recipe, corpus: Corpus, objective: Objective, spec: Spec, init: Pretrained | None) -> Learner:
+def _learner(
+    recipe: Recipe,
+    corpus: Corpus,
+    objective: Objective,
+    spec: Spec,
+    init: Pretrained | None,
+    beside: Mapping[str, nn.Module],
+) -> Learner:
     torch.manual_seed(derive("weights", recipe.train.seed))
     backbone = _new_network(recipe, corpus, objective) if init is None else open_pretrained(init.folder).backbone
     assert recipe.train.device is not None
     assert recipe.train.precision is not None
-    learner = Learner({"text": backbone}, objective, spec, recipe.train.precision)
+    learner = Learner({"text": backbone, **beside}, objective, spec, recipe.train.precision)
     if init is not None:
         restore_heads(learner.heads, init.parts)
     return learner.to(recipe.train.device)
@@ -294,7 +334,7 @@ def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) ->
     return CostPlan(
         objective=recipe.objective.name,
         size=recipe.model.size or f"as {recipe.model.init}",
-        parameters=sum(p.numel() for p in learner.parameters()),
+        parameters=sum(p.numel() for p in learner.parameters() if p.requires_grad),
         vocabulary=corpus.tokenizer.vocab_size,
         device=str(train.device),
         precision=str(train.precision),
@@ -410,6 +450,7 @@ def _lines(ready: Pretraining) -> dict[str, float]:
 def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
     facts = {
         "objective": report["objective"],
+        "learned from": ready.recipe.model.teacher,
         "architecture": text_backbone(ready.learner.backbones).config.model_type,
         "size": report["size"],
         "parameters": report["parameters"],

@@ -46,6 +46,10 @@ class Model(_Section):
     """A preset; chosen from the budget if not given."""
     init: str | None = None
     """A run or checkpoint folder to begin with."""
+    teacher: str | None = None
+    """A run or checkpoint folder to learn from; the tokenizer is its."""
+    tokenizer: str | None = None
+    """A run or checkpoint folder whose tokenizer to use; a new one is learned if none of the three is given."""
     vocabulary: int | None = Field(default=None, ge=300)
     """Tokens to learn; from the corpus' size if not given."""
     longest_row: int = Field(default=512, ge=8)
@@ -78,7 +82,7 @@ class Train(_Section):
 class Recipe(_Section):
     """A run, as it was asked for and resolved."""
 
-    verb: Literal["pretrain", "finetune"] = "pretrain"
+    verb: Literal["pretrain", "finetune", "distill"] = "pretrain"
     data: Data = Data()
     objective: Goal = Goal()
     model: Model = Model()
@@ -118,7 +122,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
 
 
 _MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
-_PATHS = {"data.path", "data.labels", "data.test", "model.init"}
+_PATHS = {"data.path", "data.labels", "data.test", "model.init", "model.teacher", "model.tokenizer"}
 
 
 def settled(file: Path, asked: Recipe) -> Recipe | None:

@@ -109,8 +109,8 @@ class Distill(Objective):
                 do="leave the answers out with --set objective.options.prediction=0",
             )
         matching = Matching(text_backbone(backbones), teacher.backbone, self.layers, attention=self.attention > 0)
-        parts: dict[str, nn.Module] = {"matching": matching}
-        return nn.ModuleDict(parts | ({"language": self.question.heads(backbones, spec)} if self.prediction else {}))
+        parts: dict[str, nn.Module] = {"states": matching}
+        return nn.ModuleDict(parts | ({"answers": self.question.heads(backbones, spec)} if self.prediction else {}))
 
     def features(self, backbones: nn.ModuleDict, heads: nn.Module, batch: Batch) -> Lesson:
         """One pass over each network; of the teacher's nothing is kept for going backward."""
@@ -127,11 +127,11 @@ class Distill(Objective):
         Of the latter only ``prediction`` is learned from; ``loss`` and ``accuracy`` compare the student with the text
         itself, ``teacher_loss`` and ``teacher_accuracy`` its teacher.
         """
-        sums: Sums = {"states": heads.get_submodule("matching")(features.student, features.teacher, batch)}
+        sums: Sums = {"states": heads.get_submodule("states")(features.student, features.teacher, batch)}
         if features.answers is None:
             return sums
         places, truth = _asked(batch)
-        own = heads.get_submodule("language")(features.student.states[-1].flatten(0, 1)[places]).float()
+        own = heads.get_submodule("answers")(features.student.states[-1].flatten(0, 1)[places]).float()
         theirs = features.answers[:, : own.shape[1]].float()  # some pad their vocabulary to a round number
         teacher = {f"teacher_{name}": value for name, value in _against(truth, theirs).items()}
         prediction = answer_distance(own, theirs, self.temperature)

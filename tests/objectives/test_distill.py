@@ -73,7 +73,7 @@ def test_a_student_that_is_its_teacher_gives_its_answers(
     network = small_network(tokenizer)
     teacher = Teacher(network, MaskedLMHead.of(network, unigram))
     learner = Learner({"text": network, "teacher": teacher}, Distill(), spec)
-    own = learner.heads.get_submodule("language").state_dict()
+    own = learner.heads.get_submodule("answers").state_dict()
     assert teacher.head is not None
     teacher.head.load_state_dict(own)
     found = learner(ask(Distill(), packed, spec))
@@ -89,7 +89,7 @@ def test_the_questions_and_the_loss_against_the_text_are_those_of_mlm(
     mine, plain = ask(Distill(rate=0.3), packed, spec), ask(MLM(rate=0.3), packed, spec)
     assert all(torch.equal(mine[name], plain[name]) for name in ("input_ids", "positions", "answers"))
     assert mine["n"] == {"states": 8 * 32, "answers": plain["n"]}
-    network, language = learner.backbones["text"], learner.heads.get_submodule("language")
+    network, language = learner.backbones["text"], learner.heads.get_submodule("answers")
     with torch.no_grad():
         expected = MLM().loss(network(plain), language, plain)
         found = learner(mine)["answers"]
