@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
 from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
 from selftaught.backbones.presets import Size
+from selftaught.data.samples import samples_of
+from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
 from selftaught.objective import Batch, Spec
 
@@ -70,6 +73,43 @@ def padded(texts: list[str], tokenizer: TextTokenizer) -> Batch:
     uneven = [" ".join(texts[: 1 + i % 3])[: 12 + 9 * i] for i in range(32)]
     batch: Batch = dict(tokenizer.batch(uneven, longest=64))
     return {**batch, "label": torch.arange(32) % 3}
+
+
+@pytest.fixture(scope="session")
+def told(texts: list[str], tokenizer: TextTokenizer, tmp_path_factory: pytest.TempPathFactory) -> TokenStore:
+    """A store of six documents of six sentences, which knows where they begin."""
+    assert tokenizer.start_id is not None
+    assert tokenizer.end_id is not None
+    folder = tmp_path_factory.mktemp("told") / "tokens"
+    writer = StoreWriter(
+        folder,
+        source="",
+        tokenizer=tokenizer.fingerprint,
+        vocab_size=tokenizer.vocab_size,
+        opening=(tokenizer.start_id,),
+        closing=(tokenizer.end_id,),
+        sentences=True,
+    )
+    for document in range(6):
+        writer.begin_document()
+        for ids in tokenizer.encode(texts[document::6]):
+            writer.add(ids, np.zeros(1, np.int64))
+    writer.close()
+    return TokenStore(folder)
+
+
+@pytest.fixture(scope="session")
+def segments(told: TokenStore, spec: Spec) -> Batch:
+    """Segments [8, 3, 61]: two that follow each other in a document, and one of another."""
+    assert spec.text is not None
+    return samples_of(told, "pairs", 64, 0, spec.text).take(np.arange(8), np.zeros(8, int))
+
+
+@pytest.fixture(scope="session")
+def sentences(told: TokenStore, spec: Spec) -> Batch:
+    """Padded sentences [8, T]."""
+    assert spec.text is not None
+    return samples_of(told, "sentences", 64, 0, spec.text).take(np.arange(8), np.zeros(8, int))
 
 
 @pytest.fixture(scope="session")

@@ -39,9 +39,10 @@ def objective(request: pytest.FixtureRequest) -> Objective:
 
 
 @pytest.fixture
-def samples(objective: Objective, packed: Batch, padded: Batch) -> Batch:
-    """Rows as the objective meets them: labelled texts padded, unlabelled ones packed."""
-    return padded if isinstance(objective, Task) else packed
+def samples(objective: Objective, packed: Batch, padded: Batch, segments: Batch, sentences: Batch) -> Batch:
+    """Samples as the objective meets them: labelled texts padded, unlabelled ones packed or as it asks for them."""
+    unlabelled = {"rows": packed, "pairs": segments, "sentences": sentences}
+    return padded if isinstance(objective, Task) else unlabelled[objective.samples]
 
 
 @pytest.fixture

@@ -468,6 +468,28 @@ def load_backbone(folder: Path) -> TextBackbone:
     return TextBackbone(model, origin=folder)
 
 
+# Where a pretraining model keeps its pooler and its answer about two segments.
+_PAIR_LAYERS: dict[str, Callable[[Any], tuple[nn.Linear, nn.Linear]]] = {
+    "bert": lambda model: (model.bert.pooler.dense, model.cls.seq_relationship),
+    "albert": lambda model: (model.albert.pooler, model.sop_classifier.classifier),
+}
+
+
+def pair_layers(backbone: TextBackbone) -> tuple[nn.Linear, nn.Linear]:
+    """A pooler, [D] to [D], and an answer about two segments, [D] to [2]: the checkpoint's own where it has them."""
+    found = nn.Linear(backbone.width, backbone.width), nn.Linear(backbone.width, 2)
+    own = _PAIR_LAYERS.get(backbone.config.model_type)
+    if own is None or backbone.origin is None:
+        return found
+    model, info = _from_pretrained(AutoModelForPreTraining, backbone.origin)
+    absent = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
+    missing = {id(parameter) for name, parameter in model.named_parameters() if name in absent}
+    for layer, theirs in zip(found, own(model), strict=True):
+        if not missing & set(map(id, theirs.parameters())):
+            layer.load_state_dict(theirs.state_dict())
+    return found
+
+
 def load_causal_lm(folder: Path) -> Any:
     """The whole causal language model of a checkpoint folder, as transformers has it."""
     return _from_pretrained(AutoModelForCausalLM, folder)[0]

@@ -2,6 +2,7 @@
 
 from selftaught.data.loader import Source
 from selftaught.data.pack import PackedRows
+from selftaught.data.segment_pairs import SegmentPairs
 from selftaught.data.sentences import Sentences
 from selftaught.data.store import TokenStore
 from selftaught.objective import Samples, TextSpec
@@ -19,6 +20,10 @@ def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None, 
     Raises:
         SelftaughtError: if the text is too short for one sample.
     """
-    if kind == "sentences":
-        return Sentences(store, length, spec)
-    return PackedRows(store, length, seed)
+    match kind:
+        case "rows":
+            return PackedRows(store, length, seed)
+        case "pairs":
+            return SegmentPairs(store, length, seed, spec)
+        case "sentences":
+            return Sentences(store, length, spec)
