@@ -101,7 +101,7 @@ def count_flops(learner: Learner, batch: Batch, length: int) -> float:
     """Floating point operations for one token of input, forward and backward.
 
     Six a weight (Kaplan et al. 2020, section 2.1): the networks' weights for every token, the other heads' for the
-    share of tokens that they are asked about, and the attention scores over the row.
+    share of tokens that they are asked about, and the attention scores over the row. A teacher's are two a weight.
     """
     networks = _networks(learner)
     inside = {id(p): p.numel() for network in networks for p in _layers(network)}
@@ -110,12 +110,16 @@ def count_flops(learner: Learner, batch: Batch, length: int) -> float:
         n / (batch["size"] * length) * sum(p.numel() for p in part.parameters() if id(p) not in inside)
         for part, n in _parts(learner.heads, batch["n"])
     ]
-    return 6.0 * (sum(inside.values()) + sum(asked) + attention)
+    taught = sum(
+        sum(p.numel() for p in _layers(network)) + 2 * network.layers * length * network.width
+        for network in _teachers(learner)
+    )
+    return 6.0 * (sum(inside.values()) + sum(asked) + attention) + 2.0 * taught
 
 
 def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
-    state = 16 * sum(p.numel() for p in learner.parameters())
+    state = sum(p.numel() * (16 if p.requires_grad else 4) for p in learner.parameters())
     activations = sum(batch["size"] * length * _kept(network, length) for network in _networks(learner))
     logits = sum(n * _widest(part) for part, n in _parts(learner.heads, batch["n"]))
     return state + 4 * int(activations + 3 * logits)  # the logits, their softmax and their gradient
@@ -125,6 +129,12 @@ def _networks(learner: Learner) -> list[TextBackbone]:
     """What reads every token: the backbone, and networks that an objective has beside it."""
     beside = [part for part in learner.heads.modules() if isinstance(part, TextBackbone)]
     return [text_backbone(learner.backbones), *beside]
+
+
+def _teachers(learner: Learner) -> list[TextBackbone]:
+    """What reads every token too, but is never changed."""
+    own = text_backbone(learner.backbones)
+    return [part for part in learner.backbones.modules() if isinstance(part, TextBackbone) and part is not own]
 
 
 def _layers(network: TextBackbone) -> list[nn.Parameter]:

@@ -7,9 +7,11 @@ import torch
 
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.presets import SIZES
+from selftaught.backbones.teacher import Teacher
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner
 from selftaught.objective import Batch, Spec
+from selftaught.objectives.distill import Distill
 from selftaught.objectives.mlm import MLM
 from selftaught.plan import WORTHWHILE_TOKENS, choose_size, count_flops, default_rate, estimate_memory
 from selftaught.randomness import Randomness
@@ -64,3 +66,22 @@ def test_memory_is_more_than_weights_gradients_and_moments(learner: Learner, pac
     indices = torch.arange(8)
     batch = {**MLM().pretext(packed, spec, Randomness.of(0, indices * 0, indices)), "size": 8}
     assert estimate_memory(learner, batch, 32) > 16 * sum(p.numel() for p in learner.parameters())
+
+
+def test_a_teacher_is_read_forward_only_and_has_no_moments(
+    spec: Spec, tokenizer: TextTokenizer, small_network: Callable[[TextTokenizer], TextBackbone], packed: Batch
+) -> None:
+    teacher = small_network(tokenizer)
+    objective = Distill(prediction=0)
+    learner = Learner({"text": small_network(tokenizer), "teacher": Teacher(teacher, None)}, objective, spec)
+    indices = torch.arange(8)
+    batch = {**objective.pretext(packed, spec, Randomness.of(0, indices * 0, indices)), "size": 8}
+    projections = sum(p.numel() for p in learner.heads.parameters())
+    layers = sum(p.numel() for p in teacher.parameters()) - teacher.embeddings().weight.numel()
+    a_pass = layers + 2 * teacher.layers * 32 * teacher.width
+    assert count_flops(learner, batch, 32) == 6 * (a_pass + projections) + 2 * a_pass
+    own, its = (sum(p.numel() for p in learner.parameters() if p.requires_grad is kind) for kind in (True, False))
+    before = estimate_memory(learner, batch, 32)
+    teacher.requires_grad_(True)
+    assert estimate_memory(learner, batch, 32) - before == 12 * its
+    assert before > 16 * own + 4 * its
