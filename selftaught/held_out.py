@@ -19,7 +19,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.lookup import OBJECTIVES, make
 from selftaught.loop import Learner, evaluate
 from selftaught.objective import Batch, Objective, Spec
-from selftaught.pretrained import Pretrained, restore_heads
+from selftaught.pretrained import Pretrained, lend_heads, restore_heads
 from selftaught.recipe import Recipe
 
 ROWS = 512  # held-out rows a measurement reads at most
@@ -78,7 +78,10 @@ def held_out_batches(
     if length < _LEAST_LENGTH:
         return None
     assert spec.text is not None
-    source = samples_of(store, objective.samples, length, None, spec.text)
+    try:
+        source = samples_of(store, objective.samples, length, None, spec.text)
+    except SelftaughtError:  # such as pairs, of a text of one sentence
+        return None
     count = min(len(source), rows)
     size = min(batch if objective.couples_batch and batch else _BATCH, count)
     return islice(Batches(source, objective, spec, size, seed).starting(0), count // size)
@@ -110,23 +113,30 @@ def held_out_measures(
 
 
 def measure_text(
-    pretrained: Pretrained, data: str, folder: Path, text: str | None
+    pretrained: Pretrained, data: str, folder: Path, text: str | None, asked: str | None = None
 ) -> tuple[dict[str, float | None], Tally]:
     """A pretrained model's own objective on any text, tokenised below ``folder``.
+
+    Args:
+        asked: an objective to ask about instead, which its heads can answer too.
 
     Raises:
         SelftaughtError: if the text is shorter than eight tokens, or the model cannot answer what is asked.
     """
     recipe = pretrained.recipe or Recipe()
     goal = recipe.objective
-    objective = make(goal.name, OBJECTIVES, goal.options, goal.weights).untaught()
+    own = make(goal.name, OBJECTIVES, goal.options, goal.weights).untaught()
+    objective = own if asked is None else make(asked, OBJECTIVES, {})
     sentences = objective.samples != "rows"
     store, size, tally = tokenise_all(data, folder, pretrained.tokenizer, text, sentences)
     counts = np.ones(pretrained.tokenizer.vocab_size) if pretrained.unigram is None else pretrained.unigram.numpy()
     spec = Spec(text=pretrained.tokenizer.spec(counts))
     assert spec.text is not None
-    learner = Learner({"text": pretrained.backbone}, objective, spec)
+    learner = Learner({"text": pretrained.backbone}, own, spec)
     restore_heads(learner.heads, pretrained.parts)
+    if asked is not None:
+        trained, learner = learner.heads, Learner({"text": pretrained.backbone}, objective, spec)
+        lend_heads(learner.heads, trained)
     head = model_head(learner.heads)
     if head is not None and head.fresh:
         raise SelftaughtError(

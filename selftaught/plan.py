@@ -56,6 +56,8 @@ class CostPlan:
     """What a pretraining run will cost; operations and memory are computed, time is measured.
 
     Args:
+        length: the most tokens a sample.
+        sample_tokens: those of the text in a sample, on average: padding is not counted, here or below.
         tokens: to be trained on, over all epochs.
         flops: floating point operations over the run.
         memory_bytes: weights, gradients, moments and activations.
@@ -71,6 +73,7 @@ class CostPlan:
     held_out_tokens: int
     batch: int
     length: int
+    sample_tokens: float
     rate: float
     steps: int
     tokens: int
@@ -97,7 +100,7 @@ class CostPlan:
         ]
 
 
-def count_flops(learner: Learner, batch: Batch, length: int) -> float:
+def count_flops(learner: Learner, batch: Batch, length: float) -> float:
     """Floating point operations for one token of input, forward and backward.
 
     Six a weight (Kaplan et al. 2020, section 2.1): the networks' weights for every token, the other heads' for the

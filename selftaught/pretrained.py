@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import TextBackbone, load_backbone, model_head
+from selftaught.backbones.hf import Head, TextBackbone, load_backbone, model_head
 from selftaught.backbones.pooling import read_pooling
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
@@ -87,6 +87,28 @@ def restore_heads(heads: nn.Module, parts: dict[str, Tensor]) -> None:
     for name, tensor in heads.state_dict(keep_vars=True).items():
         if (saved := parts.get(_HEADS + name)) is not None and saved.shape == tensor.shape:
             tensor.detach().copy_(saved)
+
+
+def lend_heads(heads: nn.Module, trained: nn.Module) -> None:
+    """Give each of ``heads`` the weights of the trained one of its class, whatever objective that was trained for.
+
+    Raises:
+        SelftaughtError: if there is none, and no checkpoint gave the head its weights.
+    """
+    known = {type(head): head for head in _each(trained)}
+    for head in _each(heads):
+        if (same := known.get(type(head))) is not None:
+            head.load_state_dict(same.state_dict())
+        elif head.fresh if isinstance(head, Head) else any(True for _ in head.parameters()):
+            raise SelftaughtError(
+                f"the model was never trained to answer this: it has no {type(head).__name__}",
+                do="ask what its own objective asks, or train it with one that has this head",
+            )
+
+
+def _each(heads: nn.Module) -> list[nn.Module]:
+    """An objective's heads, one by one."""
+    return [one for head in heads.values() for one in _each(head)] if isinstance(heads, nn.ModuleDict) else [heads]
 
 
 def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:

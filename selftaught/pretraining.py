@@ -116,24 +116,24 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
     recipe = _on_this_machine(recipe, device, corpus, init, teacher)
     beside = {"teacher": language_teacher(teacher.backbone)} if teacher else {}
+    assert spec.text is not None
+    source = samples_of(corpus.train, objective.samples, recipe.train.length, recipe.train.seed, spec.text)
+    note(f"samples     {source}")
 
     def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
         resolved = _with_size(recipe, size, init)
         learner = _learner(resolved, corpus, objective, spec, init, beside)
         train = resolved.train
-        assert spec.text is not None
-        source = samples_of(corpus.train, objective.samples, train.length, train.seed, spec.text)
         assert train.batch is not None
         batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
         return resolved, learner, batches
 
-    size = recipe.model.size or (None if init else _fitting_size(recipe, build))
+    size = recipe.model.size or (None if init else _fitting_size(recipe, build, source.tokens))
     recipe, learner, batches = build(size)
     _refuse_too_large(_memory(recipe, learner, batches), learner.device)
-    plan = _cost(recipe, corpus, learner, batches)
+    plan = _cost(recipe, corpus, learner, batches, source.tokens)
     if recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
         recipe = _with_train(recipe, steps=plan.steps, epochs=None)
-    assert spec.text is not None
     baseline = text_baseline(spec.text.special, corpus.train.counts, corpus.held_out.counts)
     return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline, probe)
 
@@ -152,7 +152,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         ready.learner,
         ready.batches.starting,
         adamw(ready.learner, train.rate, weight_decay=train.weight_decay),
-        Plan.of(train, unit="tokens", per_sample=train.length, checks=_affordable_checks(ready)),
+        Plan.of(train, unit="tokens", per_sample=round(ready.plan.sample_tokens), checks=_affordable_checks(ready)),
         check=_checker(ready),
         watch=lambda report: watch(report.measures),
     )
@@ -258,7 +258,7 @@ def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Rec
     return _with_train(recipe.model_copy(update={"model": model}), rate=rate)
 
 
-def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, Batches]]) -> str:
+def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, Batches]], sample_tokens: float) -> str:
     """The size that the budget is worth; speeds are measured only where the budget is in time."""
 
     def tokens(size: str) -> float:
@@ -266,8 +266,8 @@ def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, 
         if _memory(resolved, learner, batches) > memory_bytes(learner.device):
             return 0.0
         if recipe.train.seconds is None:
-            return _steps(resolved, batches) * batches.size * recipe.train.accumulate * resolved.train.length
-        return recipe.train.seconds * measure_speed(learner, batches) * resolved.train.length
+            return _steps(resolved, batches) * batches.size * recipe.train.accumulate * sample_tokens
+        return recipe.train.seconds * measure_speed(learner, batches) * sample_tokens
 
     return choose_size(tokens)
 
@@ -323,13 +323,13 @@ def _new_network(recipe: Recipe, corpus: Corpus, objective: Objective) -> TextBa
     return new_backbone(size, tokenizer.vocab_size, pad_id=pad, cls_id=start, sep_id=end, longest_row=longest)
 
 
-def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) -> CostPlan:
+def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches, sample_tokens: float) -> CostPlan:
     train = recipe.train
     assert train.rate is not None
     samples = batches.size * train.accumulate
-    speed = measure_speed(learner, batches) * train.length
-    a_step = samples * train.length
-    steps = max(1, round(train.seconds * speed / a_step)) if train.seconds else _steps(recipe, batches)
+    speed = measure_speed(learner, batches)
+    steps = max(1, round(train.seconds * speed / samples)) if train.seconds else _steps(recipe, batches)
+    tokens = steps * samples * sample_tokens
     batch = batches.at(0)
     return CostPlan(
         objective=recipe.objective.name,
@@ -342,14 +342,15 @@ def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches) ->
         held_out_tokens=len(corpus.held_out),
         batch=samples,
         length=train.length,
+        sample_tokens=sample_tokens,
         rate=train.rate,
         steps=steps,
-        tokens=steps * a_step,
-        epochs=steps * a_step / len(corpus.train),
-        flops=steps * a_step * count_flops(learner, batch, train.length),
+        tokens=round(tokens),
+        epochs=steps * samples / len(batches.source),
+        flops=tokens * count_flops(learner, batch, sample_tokens),
         memory_bytes=_memory(recipe, learner, batches),
-        tokens_per_second=speed,
-        seconds=train.seconds or steps * a_step / speed,
+        tokens_per_second=speed * sample_tokens,
+        seconds=train.seconds or steps * samples / speed,
     )
 
 
@@ -417,7 +418,7 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
     run.save_parts({"unigram": ready.spec.text.unigram, **head_parts(ready.learner.heads, backbone)})
     title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", _lines(ready), title)
-    trained = outcome.progress.samples * recipe.train.length
+    samples = outcome.progress.samples
     report = {
         "verb": "pretrain",
         "run": str(run.folder),
@@ -426,8 +427,8 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         "parameters": ready.plan.parameters,
         "vocabulary": ready.plan.vocabulary,
         "steps": outcome.progress.step,
-        "tokens": trained,
-        "epochs": trained / len(corpus.train),
+        "tokens": round(samples * ready.plan.sample_tokens),
+        "epochs": samples / len(ready.batches.source),
         "seconds": outcome.progress.seconds,
         "held_out": measures,
         "rows": corpus.tally,

@@ -257,20 +257,31 @@ def _parts(model: nn.Module, base: nn.Module) -> Parts:
     return parts
 
 
-class _Head(nn.Module):
+class Head(nn.Module):
+    """Parts above an encoder.
+
+    Args:
+        fresh: names of weights that no checkpoint gave.
+    """
+
+    def __init__(self, fresh: list[str]) -> None:
+        super().__init__()
+        self.fresh = fresh
+
+
+class _Head(Head):
     """The parts of a transformers model that stand above its encoder.
 
     Args:
         parts: modules by the attribute name they have in transformers.
-        fresh: names of weights that no checkpoint gave.
+        fresh: as above.
     """
 
     auto_class: Any = None
 
     def __init__(self, model_type: str, parts: Parts, fresh: list[str]) -> None:
-        super().__init__()
+        super().__init__(fresh)
         self.model_type = model_type
-        self.fresh = fresh
         for name, part in parts.items():
             self.add_module(name, part)
 
@@ -475,19 +486,30 @@ _PAIR_LAYERS: dict[str, Callable[[Any], tuple[nn.Linear, nn.Linear]]] = {
 }
 
 
-def pair_layers(backbone: TextBackbone) -> tuple[nn.Linear, nn.Linear]:
-    """A pooler, [D] to [D], and an answer about two segments, [D] to [2]: the checkpoint's own where it has them."""
-    found = nn.Linear(backbone.width, backbone.width), nn.Linear(backbone.width, 2)
-    own = _PAIR_LAYERS.get(backbone.config.model_type)
-    if own is None or backbone.origin is None:
-        return found
-    model, info = _from_pretrained(AutoModelForPreTraining, backbone.origin)
-    absent = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
-    missing = {id(parameter) for name, parameter in model.named_parameters() if name in absent}
-    for layer, theirs in zip(found, own(model), strict=True):
-        if not missing & set(map(id, theirs.parameters())):
-            layer.load_state_dict(theirs.state_dict())
-    return found
+class PairHead(Head):
+    """From hidden states [B, T, D] to [B, 2]: how much speaks for the two segments, and how much against them.
+
+    It has the form of BERT's and of ALBERT's own, and takes their weights where the checkpoint has them. Next sentence
+    prediction and sentence order prediction share it, so that a model trained with one can be asked the other.
+    """
+
+    def __init__(self, backbone: TextBackbone) -> None:
+        super().__init__(["all"])
+        self.pooler, self.answer = nn.Linear(backbone.width, backbone.width), nn.Linear(backbone.width, 2)
+        own = _PAIR_LAYERS.get(backbone.config.model_type)
+        if own is None or backbone.origin is None:
+            return
+        model, info = _from_pretrained(AutoModelForPreTraining, backbone.origin)
+        absent = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
+        missing = {id(weight): name for name, weight in model.named_parameters() if name in absent}
+        theirs = own(model)
+        self.fresh = [missing[id(weight)] for layer in theirs for weight in layer.parameters() if id(weight) in missing]
+        for layer, given in zip((self.pooler, self.answer), theirs, strict=True):
+            if not missing.keys() & set(map(id, given.parameters())):
+                layer.load_state_dict(given.state_dict())
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return self.answer(self.pooler(hidden[:, 0]).tanh())
 
 
 def load_causal_lm(folder: Path) -> Any:

@@ -42,6 +42,13 @@ class PackedRows:
         rows = len(self.store) // self.length
         return rows if self.seed is None else max(1, rows - 1)  # one row's worth of slack for the shift
 
+    def __str__(self) -> str:
+        return f"{len(self):,} rows of {self.length} tokens an epoch"
+
+    @property
+    def tokens(self) -> float:
+        return float(self.length)
+
     def take(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
         """Rows ``indices`` [B] as cut in ``epochs`` [B]: ``input_ids`` and ``segments``, int64 [B, T]."""
         begin = indices * self.length + np.array([self._shift(epoch) for epoch in epochs.tolist()])

@@ -1,5 +1,7 @@
 """What an objective's samples are made of, by the name that it asks for them with."""
 
+from typing import Protocol
+
 from selftaught.data.loader import Source
 from selftaught.data.pack import PackedRows
 from selftaught.data.segment_pairs import SegmentPairs
@@ -8,7 +10,16 @@ from selftaught.data.store import TokenStore
 from selftaught.objective import Samples, TextSpec
 
 
-def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None, spec: TextSpec) -> Source:
+class TextSamples(Source, Protocol):
+    """Samples of text; as text they say how many an epoch has."""
+
+    @property
+    def tokens(self) -> float:
+        """Tokens of the text in a sample, on average; padding is none."""
+        ...
+
+
+def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None, spec: TextSpec) -> TextSamples:
     """The samples of a token store.
 
     Args:

@@ -17,6 +17,7 @@ from selftaught.randomness import Randomness
 
 SPECIALS = 3  # [CLS] first [SEP] second [SEP]
 _DRAWS = 1 << 31
+_COUNTED = 256
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,13 @@ class SegmentPairs:
         alone = self.store.manifest.documents - int((np.diff(self._firsts) > 1).sum())
         sentence = f"{len(self):,} pairs of segments an epoch, about {self.breaks:,} breaks between sentences"
         return sentence + (f"; {alone:,} documents of one sentence have none" if alone else "")
+
+    @cached_property
+    def tokens(self) -> float:
+        """Of a row of two segments, from some samples spread over an epoch."""
+        some = np.linspace(0, len(self) - 1, min(len(self), _COUNTED)).astype(np.int64)
+        sizes = self.take(some, np.zeros_like(some))["attention_mask"].sum(2)
+        return float(sizes[:, :2].sum(1).float().mean()) + SPECIALS
 
     @property
     def breaks(self) -> int:

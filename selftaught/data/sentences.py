@@ -39,14 +39,22 @@ class Sentences:
     def __len__(self) -> int:
         return len(self._spans[0])
 
+    def __str__(self) -> str:
+        return f"{len(self):,} sentences an epoch, of {self.tokens:.0f} tokens on average"
+
+    @property
+    def tokens(self) -> float:
+        begins, ends = self._spans
+        return float((ends - begins).mean()) + self._around
+
     def take(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
         """Sentences ``indices`` [B]: ``input_ids`` int64 and ``attention_mask`` bool, [B, T] with T <= ``length``.
 
         They are the same in each epoch; only their order is not.
         """
         begins, ends = (bound[indices, None] for bound in self._spans)
-        opening, closing = (0 if token is None else 1 for token in (self.spec.cls_id, self.spec.sep_id))
-        sizes = ends - begins + opening + closing
+        opening = int(self.spec.cls_id is not None)
+        sizes = ends - begins + self._around
         place = np.arange(sizes.max())
         tokens = self.store.take(np.minimum(begins + np.maximum(place - opening, 0), ends - 1))
         if self.spec.cls_id is not None:
@@ -59,11 +67,16 @@ class Sentences:
             "attention_mask": torch.from_numpy(mask),
         }
 
+    @property
+    def _around(self) -> int:
+        """How many tokens open and close a sample."""
+        return sum(token is not None for token in (self.spec.cls_id, self.spec.sep_id))
+
     @cached_property
     def _spans(self) -> tuple[np.ndarray, np.ndarray]:
         """Where each sample begins and ends in the store: int64 [N] each."""
         begins, ends = _joined(self.store, closed=self.spec.sep_id is not None)
-        room = self.length - sum(token is not None for token in (self.spec.cls_id, self.spec.sep_id))
+        room = self.length - self._around
         parts = -(-(ends - begins) // room)
         number = np.arange(parts.sum()) - np.repeat(np.cumsum(parts) - parts, parts)
         begins = np.repeat(begins, parts) + number * room

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import TextBackbone, pair_layers, text_backbone
+from selftaught.backbones.hf import PairHead, text_backbone
 from selftaught.objective import Batch, Objective, Samples, Spec, Sums
 from selftaught.pretext.pairs import join_segments
 from selftaught.randomness import Randomness
@@ -30,6 +30,7 @@ class NSP(Objective):
         return {**join_segments(ids[rows, chosen], mask[rows, chosen], spec.text), "wrong": strange, "n": len(ids)}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        """The head that sentence order prediction has too."""
         return PairHead(text_backbone(backbones))
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
@@ -37,21 +38,6 @@ class NSP(Objective):
 
     def chance(self, spec: Spec, size: int) -> float | None:
         return math.log(2)
-
-
-class PairHead(nn.Module):
-    """From hidden states [B, T, D] to [B, 2]: how much speaks for the two segments, and how much against them.
-
-    It has the form of BERT's and of ALBERT's own, whose weights it takes where the checkpoint has them. Next sentence
-    prediction and sentence order prediction share it, so that a model trained with one can be asked the other.
-    """
-
-    def __init__(self, backbone: TextBackbone) -> None:
-        super().__init__()
-        self.pooler, self.answer = pair_layers(backbone)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return self.answer(self.pooler(hidden[:, 0]).tanh())
 
 
 def score_pairs(features: Tensor, heads: nn.Module, batch: Batch) -> Sums:

@@ -7,9 +7,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import text_backbone
+from selftaught.backbones.hf import PairHead, text_backbone
 from selftaught.objective import Batch, Objective, Samples, Spec, Sums
-from selftaught.objectives.nsp import PairHead, score_pairs
+from selftaught.objectives.nsp import score_pairs
 from selftaught.pretext.pairs import join_segments
 from selftaught.randomness import Randomness
 
@@ -33,6 +33,7 @@ class SOP(Objective):
         return {**join_segments(ids[rows, chosen], mask[rows, chosen], spec.text), "wrong": swapped, "n": len(ids)}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        """The head that next sentence prediction has too."""
         return PairHead(text_backbone(backbones))
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:

@@ -30,6 +30,7 @@ def evaluate(
     *,
     text: str | None = None,
     label: str | None = None,
+    objective: str | None = None,
     suite: str | None = None,
     shots: str | None = None,
     template: str | None = None,
@@ -50,6 +51,7 @@ def evaluate(
         data: Text as for pretrain, labels as for finetune, or the files of a suite.
         text: The column that holds the text.
         label: The column that holds the label.
+        objective: Ask a pretrained run what another objective asks, such as nsp where it was trained with sop.
         suite: A published test: blimp.
         shots: Numbers of labelled examples in the context, such as 0,1,4,16.
         template: With --shots, how a text and its label are written: "{text}\\nTopic: {label}\\n".
@@ -68,6 +70,10 @@ def evaluate(
     if draws < 1 or (rows is not None and rows < 1):
         raise SelftaughtError("--draws and --rows must be at least 1")
     pretrained = open_pretrained(run)
+    if objective is not None and (suite or shots or pretrained.is_classifier):
+        raise SelftaughtError(
+            "--objective asks a pretrained run about text", do="give such a run, and neither --suite nor --shots"
+        )
     pretrained.backbone.to(pick_device(device))
     if suite is not None:
         report, lines = find_suite(suite)(pretrained, data, rows, seed)
@@ -78,7 +84,7 @@ def evaluate(
     elif pretrained.is_classifier:
         report, lines = _on_labels(pretrained, data, text, label)
     else:
-        report, lines = _on_text(pretrained, data, text)
+        report, lines = _on_text(pretrained, data, text, objective)
     report["data"] = data
     report["notes"] += _trained_on(pretrained, data)
     lines += [f"note        {sentence}" for sentence in report["notes"]]
@@ -106,10 +112,14 @@ def _trained_on(pretrained: Pretrained, data: str) -> list[str]:
     return ["the model was trained on this data: on other data it will do worse"]
 
 
-def _on_text(pretrained: Pretrained, data: str, text: str | None) -> tuple[dict[str, Any], list[str]]:
+def _on_text(
+    pretrained: Pretrained, data: str, text: str | None, objective: str | None
+) -> tuple[dict[str, Any], list[str]]:
     with tempfile.TemporaryDirectory() as folder:
-        measures, rows = measure_text(pretrained, data, Path(folder), text)
+        measures, rows = measure_text(pretrained, data, Path(folder), text, objective)
     report = {"verb": "evaluate", "data": data, "measures": measures, "rows": rows.to_json(), "notes": []}
+    if objective is not None:
+        report["objective"] = objective
     if (measures["unknown_tokens"] or 0.0) > _MANY_UNKNOWN:
         report["notes"] = [
             f"{measures['unknown_tokens']:.0%} of the tokens are unknown to the model: it cannot read this text"

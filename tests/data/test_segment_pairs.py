@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from selftaught.data.segment_pairs import SegmentPairs
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.errors import SelftaughtError
-from selftaught.objective import Spec, TextSpec
+from selftaught.objective import Batch, Spec, TextSpec
 
 Documents = list[list[int]]
 NewStore = Callable[[Documents], TokenStore]
@@ -43,10 +43,15 @@ def text(spec: Spec) -> TextSpec:
     return replace(spec.text, cls_id=1, sep_id=2, pad_id=0)
 
 
-def drawn(pairs: SegmentPairs, epochs: int = 1) -> list[list[list[int]]]:
-    """The three segments of every sample of some epochs, without padding."""
+def taken(pairs: SegmentPairs, epochs: int) -> Batch:
+    """Every sample of some epochs."""
     indices, numbers = np.tile(np.arange(len(pairs)), epochs), np.repeat(np.arange(epochs), len(pairs))
-    batch = pairs.take(indices, numbers)
+    return pairs.take(indices, numbers)
+
+
+def drawn(pairs: SegmentPairs, epochs: int = 1) -> list[list[list[int]]]:
+    """The same, as three segments each, without padding."""
+    batch = taken(pairs, epochs)
     assert batch["input_ids"].shape[1:] == (3, pairs.length - 3)
     assert not batch["input_ids"][~batch["attention_mask"]].any()
     return [
@@ -108,8 +113,7 @@ def test_neither_length_nor_edges_say_which_is_first(new_store: NewStore, text: 
     """Or sentence order could be told without reading."""
     rng = np.random.default_rng(0)
     store = new_store([rng.integers(1, 30, 40).tolist() for _ in range(8)])
-    samples = drawn(SegmentPairs(store, 43, 0, text), 200)
-    sizes = np.array([[len(segment) for segment in sample] for sample in samples])
+    sizes = taken(SegmentPairs(store, 43, 0, text), 200)["attention_mask"].sum(2).numpy()  # [B, 3]
     deviation = sizes.std() / len(sizes) ** 0.5
     assert abs(sizes[:, 0].mean() - sizes[:, 1].mean()) < 4 * deviation
     assert abs(sizes[:, 1].mean() - sizes[:, 2].mean()) < 4 * deviation
@@ -122,7 +126,8 @@ def test_an_epoch_reads_about_as_many_tokens_as_there_are(new_store: NewStore, t
     assert len(pairs) == (4 * 1002) // 43
     read = sum(len(first) + len(second) for first, second, _ in drawn(pairs))
     assert 0.75 < read / 4000 < 1.0
-    asked = {second[0] for _, second, _ in drawn(pairs, 300)}
+    assert pairs.tokens == pytest.approx(read / len(pairs) + 3)  # with [CLS] and twice [SEP]
+    asked = taken(pairs, 300)["input_ids"][:, 1, 0].unique()
     assert len(asked) == pairs.breaks == 4 * 199  # sooner or later, each
 
 

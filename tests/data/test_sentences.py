@@ -67,6 +67,12 @@ def test_short_ones_are_joined_and_long_ones_cut(new_store: NewStore, text: Text
     assert batch["attention_mask"][4].tolist() == [True] * 4 + [False] * 4
 
 
+def test_padding_is_not_counted_as_tokens(new_store: NewStore, text: TextSpec) -> None:
+    sentences = Sentences(new_store([[5, 9]]), 64, text)
+    assert sentences.tokens == 7 + 2
+    assert str(sentences) == "2 sentences an epoch, of 9 tokens on average"
+
+
 def test_a_batch_is_as_wide_as_its_longest_sentence(new_store: NewStore, text: TextSpec) -> None:
     sentences = Sentences(new_store([[5, 9]]), 64, text)
     assert sentences.take(np.array([0]), np.array([0]))["input_ids"].shape == (1, 7)

@@ -17,12 +17,12 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from selftaught.backbones.hf import TextBackbone, backbone_from_config, load_backbone
+from selftaught.backbones.hf import PairHead, TextBackbone, backbone_from_config, load_backbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner
 from selftaught.objective import Batch, Objective, Spec, Sum
 from selftaught.objectives.mlm import MLM
-from selftaught.objectives.nsp import NSP, PairHead
+from selftaught.objectives.nsp import NSP
 from selftaught.objectives.sop import SOP
 from selftaught.pretext.pairs import join_segments
 from selftaught.randomness import Randomness
@@ -136,6 +136,7 @@ def test_a_checkpoint_s_own_answer_is_taken(model: Any, name: str, tmp_path: Pat
         ours = head(backbone({"input_ids": ids, "attention_mask": mask, "token_type_ids": types}))
         theirs = model(input_ids=ids, attention_mask=mask.long(), token_type_ids=types)[name]
     assert torch.allclose(ours, theirs, atol=1e-5)
+    assert head.fresh == []
 
 
 def test_of_a_checkpoint_with_a_pooler_alone_the_pooler_is_taken(tmp_path: Path) -> None:
@@ -143,8 +144,9 @@ def test_of_a_checkpoint_with_a_pooler_alone_the_pooler_is_taken(tmp_path: Path)
     model.save_pretrained(tmp_path)
     head = PairHead(load_backbone(tmp_path))
     assert torch.equal(head.pooler.weight, model.bert.pooler.dense.weight)
+    assert head.fresh == ["cls.seq_relationship.weight", "cls.seq_relationship.bias"]
     BertForMaskedLM(BertConfig(**SHAPE)).save_pretrained(tmp_path / "without")
-    assert PairHead(load_backbone(tmp_path / "without")).pooler.weight.isfinite().all()
+    assert len(PairHead(load_backbone(tmp_path / "without")).fresh) == 4
 
 
 def test_token_types_reach_the_networks_that_have_them(segments: Batch, spec: Spec) -> None:
