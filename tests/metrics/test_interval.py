@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftaught.metrics.interval import paired_difference, paired_p_value, t_interval
+from selftaught.metrics.interval import Interval, bootstrap_interval, paired_difference, paired_p_value, t_interval
 
 scores = st.lists(st.floats(0, 1), min_size=3, max_size=8)
 
@@ -61,3 +61,23 @@ def test_p_value_agrees_with_scipy_and_knows_constant_differences() -> None:
     assert paired_p_value([0.5, 0.6], [0.5, 0.6]) == 1
     assert paired_p_value([1, 1, 1], [0, 0, 0]) == 0
     assert paired_p_value([1], [0]) == 1
+
+
+def test_a_bootstrap_interval_of_ones_and_zeros_is_nearly_the_binomial_one() -> None:
+    found = bootstrap_interval([1.0] * 300 + [0.0] * 100)
+    half = 1.96 * (0.75 * 0.25 / 400) ** 0.5
+    assert found.mean == 0.75
+    assert found.low == pytest.approx(0.75 - half, abs=0.006)
+    assert found.high == pytest.approx(0.75 + half, abs=0.006)
+    assert found.n == 400
+
+
+def test_a_bootstrap_interval_is_the_same_each_time_and_in_any_order() -> None:
+    values = [0.25, 0.5, 1.0, 0.5]
+    assert bootstrap_interval(values) == bootstrap_interval(values[::-1])
+
+
+def test_a_bootstrap_interval_of_equal_values_has_no_width() -> None:
+    assert bootstrap_interval([0.5] * 9) == Interval(0.5, 0.5, 0.5, 9)
+    with pytest.raises(ValueError, match="at least one"):
+        bootstrap_interval([])
