@@ -139,6 +139,8 @@ def part(labels: Labels, train: Labels | None, asking: Asking) -> Parted:
         shown, test = tuple(e for e in train.examples if folded(e.text) not in tested), rows
         if left_out := len(train.examples) - len(shown):
             notes.append(f"{left_out:,} training rows whose text is tested on were left out")
+    if not shown:
+        raise SelftaughtError("every training row is also a test row", do="give a training file with other rows")
     if len(shown) < max(asking.shots):
         raise SelftaughtError(
             f"{max(asking.shots)} examples cannot be drawn from {len(shown)} training rows",
