@@ -21,6 +21,7 @@ SHOTS = (0, 1, 4, 16)
 TEST_SHARE = 0.3
 MOST_TEST_ROWS = 500
 DRAWS = 5
+_NEARLY_ALL = 0.9
 
 
 @dataclass(frozen=True)
@@ -52,16 +53,19 @@ class Score:
         shots: examples asked for.
         method: see :meth:`selftaught.prompting.Prompter.likelihoods`.
         accuracy: over test rows, of each the mean over its draws.
+        alike: the share of the answers that are one label, the one most often given.
     """
 
     shots: int
     method: str
     accuracy: Interval
+    alike: float
 
     def to_json(self) -> dict[str, Any]:
         """The stable shape that programs read."""
         limits = {"mean": self.accuracy.mean, "low": self.accuracy.low, "high": self.accuracy.high}
-        return {"shots": self.shots, "method": self.method, "metric": "accuracy", **limits, "rows": self.accuracy.n}
+        facts = {"rows": self.accuracy.n, "answers_alike": self.alike}
+        return {"shots": self.shots, "method": self.method, "metric": "accuracy", **limits, **facts}
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,7 @@ def few_shot(
         contexts = _contexts(prompter, test, shots, draws)
         scores += score(prompter, contexts, [example.label for example in test], shots)
         notes += _on_length(contexts, shots, prompter, pretrained)
+    notes += _on_answers(scores)
     most = majority([example.label for example in rows.shown], len(test))
     lines = {
         "majority class": float(np.mean([said == e.label for said, e in zip(most, test, strict=True)])),
@@ -181,9 +186,12 @@ def score(prompter: Prompter, contexts: Sequence[Context], truth: Sequence[str],
         truth: the label of each test row.
     """
     wanted = np.array([prompter.labels.index(label) for label in truth])
-    likelihoods = prompter.likelihoods(contexts)
-    right = {method: likelihoods[method].argmax(1).reshape(-1, len(wanted)) == wanted for method in METHODS}
-    return [Score(shots, method, bootstrap_interval(right[method].mean(0))) for method in METHODS]
+    scores = []
+    for method, likelihoods in prompter.likelihoods(contexts).items():
+        said = likelihoods.argmax(1)
+        right = (said.reshape(-1, len(wanted)) == wanted).mean(0)  # [rows], each over its draws
+        scores.append(Score(shots, method, bootstrap_interval(right), float(np.bincount(said).max() / len(said))))
+    return scores
 
 
 def _fitting(prompter: Prompter, rows: Parted) -> tuple[list[Example], list[str]]:
@@ -221,6 +229,16 @@ def _on_length(contexts: Sequence[Context], shots: int, prompter: Prompter, pret
             f"at {shots} shots {share:.0%} of the contexts are longer than the rows of {trained} tokens in training"
         )
     return notes
+
+
+def _on_answers(scores: Sequence[Score]) -> list[str]:
+    """Where the answer hardly depends on the text, an accuracy says only how frequent one label is."""
+    shots = dict.fromkeys(one.shots for one in scores)
+    blind = [k for k in shots if all(one.alike > _NEARLY_ALL for one in scores if one.shots == k)]
+    told = ", ".join(map(str, blind))
+    return (
+        [f"at {told} shots nearly all answers are one label, by each method: the text hardly matters"] if blind else []
+    )
 
 
 def _table(scores: Sequence[Score], lines: Mapping[str, float]) -> list[str]:

@@ -117,6 +117,13 @@ def test_words_that_mean_another_label_are_wrong_on_purpose(place: Path) -> None
     assert max(one["mean"] for one in report["scores"]) < 0.2
 
 
+def test_answers_that_do_not_depend_on_the_text_are_told(place: Path) -> None:
+    report = asked(place, word=["0=calm", "1=zzzzzzzz", "2=qqqqqqqq"], template="a fox, {text}: {label}", shots="0")
+    assert all(one["answers_alike"] == 1.0 for one in report["scores"])
+    assert any("nearly all answers are one label" in sentence for sentence in report["notes"])
+    assert not any("nearly all answers" in sentence for sentence in asked(place, shots="0")["notes"])
+
+
 def test_the_same_seed_asks_the_same(place: Path) -> None:
     assert asked(place, shots="4")["scores"] == asked(place, shots="4")["scores"]
 
