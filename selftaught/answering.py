@@ -1,47 +1,38 @@
-"""Using a model: labels for texts, words for masks, scores on labelled texts."""
+"""Using a model: answers to a task's examples, words for masks."""
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 import torch
 
 from selftaught.backbones.hf import MaskedLMHead
+from selftaught.data.examples import Example
 from selftaught.errors import SelftaughtError
-from selftaught.features import LONGEST_TEXT
-from selftaught.finetuning import answers
+from selftaught.finetuning import longest_row
 from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretext.words import readable
-from selftaught.pretrained import Pretrained
-from selftaught.tasks.classify import Classify
+from selftaught.pretrained import Pretrained, restore_heads
+from selftaught.task import Task
 
 
-def classifier(pretrained: Pretrained) -> Learner:
-    """The learner of a fine-tuned classifier, ready to answer.
-
-    Raises:
-        SelftaughtError: if the model is none.
-    """
-    if not pretrained.is_classifier:
-        raise SelftaughtError(
-            "this model has no classes", where=str(pretrained.folder), do="selftaught finetune RUN LABELS gives it some"
-        )
-    labels = pretrained.backbone.config.id2label
-    task = Classify(tuple(labels[i] for i in sorted(labels)))
-    return Learner({"text": pretrained.backbone}, task, Spec()).eval()
+def task_learner(pretrained: Pretrained, task: Task[Any]) -> Learner:
+    """The learner of a fine-tuned model, ready to answer."""
+    learner = Learner({"text": pretrained.backbone}, task, Spec())
+    restore_heads(learner.heads, pretrained.parts)
+    return learner.to(next(pretrained.backbone.parameters()).device).eval()
 
 
-def classify_texts(pretrained: Pretrained, texts: Sequence[str]) -> list[dict[str, Any]]:
-    """The answer to each text: ``label``, ``probability``, ``probabilities``."""
-    longest = min(LONGEST_TEXT, pretrained.backbone.longest_row)
-    return answers(classifier(pretrained), pretrained.tokenizer, texts, longest)
-
-
-def note_long_texts(pretrained: Pretrained, texts: Sequence[str]) -> list[str]:
-    """A sentence if some texts are longer than what a classifier reads of them."""
-    longest = min(LONGEST_TEXT, pretrained.backbone.longest_row)
-    opening_and_closing = 2
-    long = sum(len(ids) + opening_and_closing > longest for ids in pretrained.tokenizer.encode(texts))
+def note_long_texts(pretrained: Pretrained, task: Task[Any], examples: Sequence[Example]) -> list[str]:
+    """A sentence if some examples are longer than what the task reads of them."""
+    if not task.cuts:
+        return []
+    longest, tokenizer = longest_row(task, pretrained.backbone), pretrained.tokenizer
+    texts = [list(example.inputs.values()) for example in examples]
+    lengths = map(len, tokenizer.encode([text for some in texts for text in some]))
+    needed = [sum(islice(lengths, len(some))) + len(some) + 1 for some in texts]  # opened, parted and closed
+    long = sum(tokens > longest for tokens in needed)
     return [f"{long} of {len(texts)} texts are longer than the {longest} tokens that are read of each"] if long else []
 
 

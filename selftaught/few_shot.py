@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from selftaught.console import note, table
-from selftaught.data.examples import Example, Labels
+from selftaught.data.examples import LabelledText, Labels
 from selftaught.data.template import CHINESE, ENGLISH, Template
 from selftaught.errors import SelftaughtError
 from selftaught.metrics.baselines import is_chinese, majority
@@ -72,8 +72,8 @@ class Score:
 class Parted:
     """Labelled rows to draw examples from, rows to be tested on, and what was left out, in words."""
 
-    shown: tuple[Example, ...]
-    test: tuple[Example, ...]
+    shown: tuple[LabelledText, ...]
+    test: tuple[LabelledText, ...]
     notes: tuple[str, ...]
 
 
@@ -194,7 +194,7 @@ def score(prompter: Prompter, contexts: Sequence[Context], truth: Sequence[str],
     return scores
 
 
-def _fitting(prompter: Prompter, rows: Parted) -> tuple[list[Example], list[str]]:
+def _fitting(prompter: Prompter, rows: Parted) -> tuple[list[LabelledText], list[str]]:
     """The test rows that the network can read, and a note on the others."""
     questions = prompter.questions([example.text for example in rows.test])
     fits = [prompter.fits(question) for question in questions]
@@ -208,7 +208,7 @@ def _fitting(prompter: Prompter, rows: Parted) -> tuple[list[Example], list[str]
     return test, [*rows.notes, f"{len(others):,} test rows do not fit {told}: {', '.join(others[:5])}"]
 
 
-def _contexts(prompter: Prompter, test: Sequence[Example], shots: int, draws: int) -> list[Context]:
+def _contexts(prompter: Prompter, test: Sequence[LabelledText], shots: int, draws: int) -> list[Context]:
     questions = prompter.questions([example.text for example in test])
     return [prompter.context(q, shots, draw, row) for draw in range(draws) for row, q in enumerate(questions)]
 

@@ -5,13 +5,14 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 
 from selftaught.errors import SelftaughtError
-from selftaught.objective import Objective, Sum, Task
+from selftaught.objective import Objective, Sum
+from selftaught.task import Task
 
 OBJECTIVES = "selftaught.objectives"
 TASKS = "selftaught.tasks"
@@ -61,7 +62,51 @@ def make(spec: str, package: str, options: Mapping[str, Any], weights: tuple[flo
         raise SelftaughtError(f"{spec}: {error}") from error
 
 
+def find_task(name: str) -> type[Task[Any]]:
+    """The task called ``name``, or the user's own as ``module.path:Class``.
+
+    Raises:
+        SelftaughtError: if there is none.
+    """
+    kind = find(name, TASKS)
+    if not issubclass(kind, Task):
+        raise SelftaughtError(f"{name!r} is not a Task", do="derive it from selftaught.task.Task")
+    return kind
+
+
+def make_task(name: str, examples: Sequence[Any], options: Mapping[str, Any]) -> Task[Any]:
+    """The task called ``name`` as its training examples pose it.
+
+    Args:
+        options: those of its fields that have a default; the examples decide the others.
+    """
+    kind = find_task(name)
+    for field in dataclasses.fields(kind):  # type: ignore[arg-type]
+        if field.name in options and field.default is field.default_factory is dataclasses.MISSING:
+            where = f"objective.options.{field.name}"
+            raise SelftaughtError(f"{field.name}: the labels decide this; it cannot be set", where=where)
+    return _made(kind.of, name, examples, **_checked(kind, name, options))
+
+
+def remake_task(name: str, fields: Mapping[str, Any]) -> Task[Any]:
+    """The task called ``name`` with all its fields, as :func:`dataclasses.asdict` gave them."""
+    kind = find_task(name)
+    return _made(kind, name, **_checked(kind, name, fields))
+
+
 def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> Objective:
+    return _made(kind, name, **_checked(kind, name, options))
+
+
+def _made(make: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
+    try:
+        return make(*arguments, **options)
+    except (TypeError, ValueError) as error:
+        raise SelftaughtError(f"{name}: {error}", do="see selftaught objectives") from error
+
+
+def _checked(kind: type[Objective], name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options by name, each as the type that it should have."""
     fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
     for option in options:
         if option not in fields:
@@ -69,11 +114,7 @@ def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> O
             do = f"did you mean {near[0]}?" if near else f"{name} has: " + (", ".join(fields) or "no options")
             raise SelftaughtError(f"{name} has no option {option!r}", do=do)
     hints = get_type_hints(kind)
-    values = {option: _typed(name, option, hints[option], value) for option, value in options.items()}
-    try:
-        return kind(**values)
-    except (TypeError, ValueError) as error:
-        raise SelftaughtError(f"{name}: {error}", do="see selftaught objectives") from error
+    return {option: _typed(name, option, hints[option], value) for option, value in options.items()}
 
 
 def _typed(name: str, option: str, hint: Any, value: Any) -> Any:
@@ -108,5 +149,5 @@ def _class_in(module: Any) -> type[Objective]:
         for thing in vars(module).values()
         if inspect.isclass(thing) and issubclass(thing, Objective) and thing.__module__ == module.__name__
     ]
-    (found,) = [thing for thing in own if thing not in (Objective, Task)]
+    (found,) = own
     return found

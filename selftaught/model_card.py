@@ -10,20 +10,18 @@ _USES = {
     "causal-lm": "AutoModelForCausalLM",
     "feature-extraction": "AutoModel",
     "text-classification": "AutoModelForSequenceClassification",
+    "token-classification": "AutoModelForTokenClassification",
+    "question-answering": "AutoModelForQuestionAnswering",
+    "text-generation": "AutoModelForCausalLM",
 }
-_PIPELINES = {
-    "masked-lm": "fill-mask",
-    "causal-lm": "text-generation",
-    "feature-extraction": "feature-extraction",
-    "text-classification": "text-classification",
-}
+_PIPELINES = {"masked-lm": "fill-mask", "causal-lm": "text-generation"}  # the others are called as what they do
 
 
 def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[str, Any], caveats: list[str]) -> None:
     """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
 
     Args:
-        kind: a key of :data:`_USES`.
+        kind: a key of :data:`_USES`; of a task it is the name of its pipeline.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
@@ -31,7 +29,7 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
     lines = [
         "---",
         "library_name: transformers",
-        f"pipeline_tag: {_PIPELINES[kind]}",
+        f"pipeline_tag: {_PIPELINES.get(kind, kind)}",
         "tags: [selftaught]",
         "---",
         "",

@@ -1,8 +1,8 @@
 """The contract: an objective poses a question, makes the parts that answer it, and scores the answer.
 
-Everything that learns in this library is an :class:`Objective`. A :class:`Task` is one whose hidden thing is
-a label, so that it can also predict. :class:`Sum` asks several questions at once and is an objective itself,
-which is why neither the loop nor the command line knows about fusion.
+Everything that learns in this library is an :class:`Objective`. A :class:`selftaught.task.Task` is one whose hidden
+thing is what somebody has labelled, so that it can also predict. :class:`Sum` asks several questions at once and is
+an objective itself, which is why neither the loop nor the command line knows about fusion.
 """
 
 from abc import ABC, abstractmethod
@@ -143,18 +143,6 @@ class Objective(ABC):
     def untaught(self) -> "Objective":
         """What is asked where there is no teacher: itself, unless it is ``taught``."""
         return self
-
-
-class Task(Objective):
-    """An objective whose hidden thing is a label, so that it can be asked about new samples."""
-
-    @abstractmethod
-    def predict(self, features: Any, heads: nn.Module, batch: Batch) -> list[dict[str, Any]]:
-        """One JSON-ready answer a sample."""
-
-    @abstractmethod
-    def measure(self, truth: list[str], answers: list[dict[str, Any]]) -> dict[str, float]:
-        """Held-out measures by name; early stopping watches the first, of which more is better."""
 
 
 @dataclass(frozen=True)

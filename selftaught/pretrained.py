@@ -48,11 +48,6 @@ class Pretrained:
         """
         return read_pooling(self.folder)
 
-    @property
-    def is_classifier(self) -> bool:
-        """Whether it was saved with classes to tell apart."""
-        return any("SequenceClassification" in name for name in self.backbone.config.architectures or ())
-
 
 def open_pretrained(place: str | Path) -> Pretrained:
     """Open a run or a checkpoint folder.

@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import numpy as np
 
-from selftaught.data.examples import Example
+from selftaught.data.examples import LabelledText
 from selftaught.data.template import Template
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained
@@ -42,7 +42,12 @@ class Prompter:
     """
 
     def __init__(
-        self, pretrained: Pretrained, template: Template, words: Mapping[str, str], shown: Sequence[Example], seed: int
+        self,
+        pretrained: Pretrained,
+        template: Template,
+        words: Mapping[str, str],
+        shown: Sequence[LabelledText],
+        seed: int,
     ) -> None:
         if not pretrained.backbone.is_decoder:
             raise SelftaughtError(

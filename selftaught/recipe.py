@@ -22,6 +22,8 @@ class Data(_Section):
     path: str = ""
     text: str | None = None
     """The text column; detected if not given."""
+    second: str | None = None
+    """The column of the second text of a pair; detected if not given."""
     label: str | None = None
     """The label column; detected if not given."""
     labels: str | None = None

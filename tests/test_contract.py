@@ -1,7 +1,6 @@
 """What every objective and every task must keep to; a new file in either folder is found here by itself."""
 
 import dataclasses
-import json
 import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,40 +8,51 @@ from typing import Any
 
 import pytest
 import torch
+from torch import nn
 
 from selftaught import lookup
-from selftaught.backbones.hf import CausalLMHead, ClassificationHead, MaskedLMHead, TextBackbone
+from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone
 from selftaught.backbones.teacher import Teacher
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train
-from selftaught.objective import Batch, Objective, Spec, Task
+from selftaught.objective import Batch, Objective, Spec
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
 from selftaught.run import Run
 from selftaught.schedule import Schedule
+from selftaught.task import Task
+
+from .tasks.samples import examples_of, posed_by
 
 KINDS = [lookup.find(name, package) for package in (lookup.OBJECTIVES, lookup.TASKS) for name in lookup.names(package)]
-MUST_BE_TOLD: dict[str, Any] = {"classes": ("near", "far", "elsewhere")}  # fields without a default, by name
 
 NewLearner = Callable[[], Learner]
+
+
+@dataclasses.dataclass(frozen=True)
+class Samples:
+    """What an objective is asked about, as a function of a slice of the samples."""
+
+    count: int
+    take: Callable[[slice], Batch]
 
 
 @pytest.fixture(params=KINDS, ids=lambda kind: kind.__name__)
 def objective(request: pytest.FixtureRequest) -> Objective:
     kind = request.param
-    needed = [
-        field.name
-        for field in dataclasses.fields(kind)
-        if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-    ]
-    return kind(**{name: MUST_BE_TOLD[name] for name in needed})
+    return posed_by(kind) if issubclass(kind, Task) else kind()
 
 
 @pytest.fixture
-def samples(objective: Objective, packed: Batch, padded: Batch, segments: Batch, sentences: Batch) -> Batch:
-    """Samples as the objective meets them: labelled texts padded, unlabelled ones packed or as it asks for them."""
-    unlabelled = {"rows": packed, "pairs": segments, "sentences": sentences}
-    return padded if isinstance(objective, Task) else unlabelled[objective.samples]
+def samples(
+    objective: Objective, packed: Batch, segments: Batch, sentences: Batch, tokenizer: TextTokenizer
+) -> Samples:
+    """As the objective meets them: the examples of a task's own file, or text packed or as it asks for it."""
+    if isinstance(objective, Task):
+        examples = examples_of(type(objective))
+        return Samples(len(examples), lambda rows: objective.encode(examples[rows], tokenizer, 64, labelled=True))
+    found = {"rows": packed, "pairs": segments, "sentences": sentences}[objective.samples]
+    return Samples(len(found["input_ids"]), lambda rows: {name: t[rows].clone() for name, t in found.items()})
 
 
 @pytest.fixture
@@ -62,18 +72,17 @@ def teacher(network: TextBackbone, objective: Objective, spec: Spec) -> Teacher:
     """One that can answer what the objective asks."""
     assert spec.text is not None
     if isinstance(objective, Task):
-        return Teacher(network, ClassificationHead.of(network, MUST_BE_TOLD["classes"]))
+        return Teacher(network, objective.heads(nn.ModuleDict({"text": network}), spec))
     if network.is_decoder:
         return Teacher(network, CausalLMHead.of(network))
     return Teacher(network, MaskedLMHead.of(network, spec.text.unigram))
 
 
-def posed(objective: Objective, samples: Batch, spec: Spec, *, epoch: int = 0, rows: slice = slice(None)) -> Batch:
-    """The question about some rows; a row's index is its place among all of them."""
-    indices = torch.arange(len(samples["input_ids"]))[rows]
+def posed(objective: Objective, samples: Samples, spec: Spec, *, epoch: int = 0, rows: slice = slice(None)) -> Batch:
+    """The question about some samples; a sample's index is its place among all of them."""
+    indices = torch.arange(samples.count)[rows]
     rng = Randomness.of(5, torch.full_like(indices, epoch), indices)
-    chosen = {name: tensor[rows].clone() for name, tensor in samples.items()}
-    return {**objective.pretext(chosen, spec, rng), "size": len(indices)}
+    return {**objective.pretext(samples.take(rows), spec, rng), "size": len(indices)}
 
 
 def counts(batch: Batch) -> dict[str, float]:
@@ -112,36 +121,36 @@ def test_is_found_by_its_file_s_name(objective: Objective) -> None:
     assert lookup.find(objective.name, package) is type(objective)
 
 
-def test_a_question_is_a_function_of_seed_epoch_and_index(objective: Objective, samples: Batch, spec: Spec) -> None:
+def test_a_question_is_a_function_of_seed_epoch_and_index(objective: Objective, samples: Samples, spec: Spec) -> None:
     assert same(posed(objective, samples, spec), posed(objective, samples, spec))
 
 
-def test_another_epoch_asks_something_else(objective: Objective, samples: Batch, spec: Spec) -> None:
+def test_another_epoch_asks_something_else(objective: Objective, samples: Samples, spec: Spec) -> None:
     if not objective.corrupts:
         return  # what is asked of these samples is the same each time; other epochs have other samples
     assert not same(posed(objective, samples, spec), posed(objective, samples, spec, epoch=1))
 
 
-def test_posing_leaves_the_samples_as_they_are(objective: Objective, samples: Batch, spec: Spec) -> None:
-    before = {name: tensor.clone() for name, tensor in samples.items()}
-    indices = torch.arange(len(samples["input_ids"]))
-    objective.pretext(samples, spec, Randomness.of(5, torch.zeros_like(indices), indices))
-    assert same(samples, before)
+def test_posing_leaves_the_samples_as_they_are(objective: Objective, samples: Samples, spec: Spec) -> None:
+    given, indices = samples.take(slice(None)), torch.arange(samples.count)
+    before = {name: tensor.clone() for name, tensor in given.items()}
+    objective.pretext(given, spec, Randomness.of(5, torch.zeros_like(indices), indices))
+    assert same(given, before)
 
 
-def test_says_how_many_targets_it_posed(objective: Objective, samples: Batch, spec: Spec) -> None:
+def test_says_how_many_targets_it_posed(objective: Objective, samples: Samples, spec: Spec) -> None:
     assert min(counts(posed(objective, samples, spec)).values()) > 0
 
 
 def test_a_row_is_asked_and_scored_the_same_whatever_batch_it_is_in(
-    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+    objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner
 ) -> None:
     """The loss is a sum over targets, so that of a batch is the sum of those of its rows alone."""
     if objective.couples_batch:
         return
     learner = new_learner().eval()
     together = posed(objective, samples, spec)
-    alone = [posed(objective, samples, spec, rows=slice(i, i + 1)) for i in range(len(samples["input_ids"]))]
+    alone = [posed(objective, samples, spec, rows=slice(i, i + 1)) for i in range(samples.count)]
     for name, n in counts(together).items():
         assert sum(counts(one)[name] for one in alone) == pytest.approx(n)
     with torch.no_grad():
@@ -151,11 +160,11 @@ def test_a_row_is_asked_and_scored_the_same_whatever_batch_it_is_in(
 
 
 def test_accumulating_small_batches_is_one_large_batch(
-    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+    objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner
 ) -> None:
     if objective.couples_batch:
         return
-    learner, size = new_learner(), len(samples["input_ids"]) // 4
+    learner, size = new_learner(), samples.count // 4
     parts = [posed(objective, samples, spec, rows=slice(i * size, (i + 1) * size)) for i in range(4)]
     one = gradients(learner, [posed(objective, samples, spec)])
     many = gradients(learner, parts)
@@ -166,7 +175,7 @@ def test_accumulating_small_batches_is_one_large_batch(
 
 
 def test_a_coupled_batch_is_not_split(
-    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
+    objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner
 ) -> None:
     if not objective.couples_batch:
         return
@@ -175,7 +184,7 @@ def test_a_coupled_batch_is_not_split(
         gradients(new_learner(), [part, part])
 
 
-def test_every_part_is_trained(objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner) -> None:
+def test_every_part_is_trained(objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner) -> None:
     learner = new_learner()
     found = gradients(learner, [posed(objective, samples, spec)])
     frozen = {name for name, parameter in learner.named_parameters() if not parameter.requires_grad}
@@ -185,7 +194,7 @@ def test_every_part_is_trained(objective: Objective, samples: Batch, spec: Spec,
     assert not own or any(gradient.abs().sum() > 0 for gradient in own)
 
 
-def test_the_loss_falls(objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner) -> None:
+def test_the_loss_falls(objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner) -> None:
     learner = new_learner()
     batch = posed(objective, samples, spec)
 
@@ -198,7 +207,7 @@ def test_the_loss_falls(objective: Objective, samples: Batch, spec: Spec, new_le
 
 
 def test_a_checkpoint_restores_everything(
-    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner, tmp_path: Path
+    objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner, tmp_path: Path
 ) -> None:
     learner, run, batch = new_learner(), Run(tmp_path / "run"), posed(objective, samples, spec)
     optimizer = adamw(learner, 1e-3)
@@ -215,15 +224,3 @@ def test_a_checkpoint_restores_everything(
     resumed = train(other, lambda _: iter([batch] * 4), moments, Schedule(steps=4), seed=0, start=found.progress)
     assert next(steps).loss == next(resumed).loss
     assert same(dict(learner.state_dict()), dict(other.state_dict()))
-
-
-def test_a_task_answers_each_sample_in_json(
-    objective: Objective, samples: Batch, spec: Spec, new_learner: NewLearner
-) -> None:
-    if not isinstance(objective, Task):
-        return
-    learner, batch = new_learner().eval(), posed(objective, samples, spec)
-    with torch.no_grad():
-        answers = objective.predict(learner.features(batch), learner.heads, batch)
-    assert len(answers) == len(samples["input_ids"])
-    assert json.loads(json.dumps(answers)) == answers

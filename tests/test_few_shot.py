@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from selftaught.data.examples import Example, Labels
+from selftaught.data.examples import LabelledText, Labels
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.few_shot import Asking, name_labels, part
@@ -17,8 +17,8 @@ TEMPLATE = r"{text} {label}\n"
 
 
 def labels_of(*rows: tuple[str, str]) -> Labels:
-    examples = tuple(Example(text, label, "a.csv", line) for line, (text, label) in enumerate(rows, 2))
-    return Labels(examples, Tally(kept=len(rows)), "text", "label", "a.csv")
+    examples = tuple(LabelledText(text, label, "a.csv", line) for line, (text, label) in enumerate(rows, 2))
+    return Labels(examples, Tally(kept=len(rows)), "a.csv", "text", "label")
 
 
 def test_examples_are_drawn_from_rows_that_are_not_tested_on() -> None:

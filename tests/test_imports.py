@@ -14,13 +14,23 @@ ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
     {"errors", "threads", "randomness", "objective", "pretext"},
-    {"data", "backbones", "metrics", "objectives", "tasks"},
+    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions"},
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
-        *{"scoring", "prompting", "trigram_baseline"},
+        *{"scoring", "prompting", "trigram_baseline", "saved_task"},
     },
-    {"pretraining", "finetuning", "judging", "classifier_run", "answering", "few_shot", "suites", "verbs"},
+    {
+        "pretraining",
+        "finetuning",
+        "task_run",
+        "splitting",
+        "judging",
+        "answering",
+        "few_shot",
+        "suites",
+        "verbs",
+    },
     {"cli", "__main__", "__init__"},
 )
 LEVEL = {name: level for level, names in enumerate(FLOORS) for name in names}

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from selftaught.backbones.hf import CausalLMHead, TextBackbone, save_model
-from selftaught.data.examples import Example
+from selftaught.data.examples import LabelledText
 from selftaught.data.template import Template
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
@@ -20,7 +20,7 @@ from selftaught.scoring import Prompt, open_scorer
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 TEMPLATE = Template.of("{text} is {label}.\n")
 WORDS = {"f": "fox", "h": "heron", "u": "unbelievably wandered"}
-SHOWN = [Example(f"number {i}", "fhu"[i % 3], "a.csv", i) for i in range(9)]
+SHOWN = [LabelledText(f"number {i}", "fhu"[i % 3], "a.csv", i) for i in range(9)]
 
 
 @pytest.fixture(scope="module")

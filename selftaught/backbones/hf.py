@@ -340,6 +340,15 @@ def model_head(heads: nn.Module) -> nn.Module | None:
     return None
 
 
+def fresh_weights(heads: nn.Module) -> list[str]:
+    """The names of the heads' weights that no checkpoint gave."""
+    held = model_head(heads)
+    if not isinstance(held, _Head):
+        return [name for name, _ in heads.named_parameters()]
+    own = {id(parameter) for parameter in held.parameters()}
+    return held.fresh + [name for name, parameter in heads.named_parameters() if id(parameter) not in own]
+
+
 class CausalLMHead(_Head):
     """From hidden states [..., D] to the logits [..., V] of the token that comes next."""
 
@@ -390,9 +399,13 @@ class ClassificationHead(_Head):
     auto_class = AutoModelForSequenceClassification
 
     @classmethod
-    def of(cls, backbone: TextBackbone, classes: tuple[str, ...]) -> "ClassificationHead":
+    def of(
+        cls, backbone: TextBackbone, classes: tuple[str, ...], problem: str = "single_label_classification"
+    ) -> "ClassificationHead":
+        """The head that belongs to ``backbone``; ``problem`` is transformers' name for what the logits mean."""
         labels = dict(enumerate(classes))
         options = {
+            "problem_type": problem,
             "num_labels": len(classes),
             "id2label": labels,
             "label2id": {v: k for k, v in labels.items()},

@@ -18,7 +18,7 @@ from functools import lru_cache
 from inspect import cleandoc
 from pathlib import Path
 
-from selftaught.data.examples import Example, Labels
+from selftaught.data.examples import LabelledText, Labels
 from selftaught.data.files import printable, suggestion
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource
@@ -108,9 +108,9 @@ def builtin_labels(name: str) -> Labels:
         if found.package in packages and taken[found.package] < MOST_EXAMPLES:
             taken[found.package] += 1
             tally.keep()
-            examples.append(Example(found.text, found.package, found.file, found.line))
+            examples.append(LabelledText(found.text, found.package, found.file, found.line))
     description = f"{len(examples)} docstrings, the label is the package: {', '.join(sorted(packages))}"
-    return Labels(tuple(examples), tally, "docstring", "package", description)
+    return Labels(tuple(examples), tally, description, "docstring", "package")
 
 
 def is_labelled(text: str) -> bool:

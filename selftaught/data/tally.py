@@ -55,6 +55,11 @@ class Tally:
         noun = "row" if self.rows == 1 else "rows"
         return f"{self.rows} {noun}: {self.kept} kept, {self.quarantined} quarantined"
 
+    def named(self, most: int) -> list[str]:
+        """The first quarantined rows, each in a line, and how many more there are."""
+        more = self.quarantined - most
+        return [*map(str, self.records[:most]), *([f"… and {more} more, named by --json"] if more > 0 else [])]
+
     def to_json(self) -> dict[str, object]:
         """``{"rows", "kept", "quarantined": [{"file", "line", "why"}, …], "quarantined_rows"}``."""
         return {

@@ -12,13 +12,19 @@ LEAST_SEEDS = 5
 
 @dataclass(frozen=True)
 class Point:
-    """The scores of one method at one budget, one a seed, in the same order of seeds for every method."""
+    """The scores of one method at one budget, one a seed, in the same order of seeds for every method.
 
-    labels_per_class: int | None  # None: all labels there are
+    Args:
+        labels_per_class: the budget, in what is ``counted``; None for all labels there are.
+        counted: "labels per class", or "examples" where there are no classes.
+    """
+
+    labels_per_class: int | None
     total_labels: int
     method: str
     metric: str
     scores: tuple[float, ...]
+    counted: str = "labels per class"
 
     @property
     def interval(self) -> Interval:
@@ -44,7 +50,7 @@ class Point:
     def budget(self) -> str:
         if self.labels_per_class is None:
             return "all labels"
-        return f"{self.labels_per_class} labels per class"
+        return f"{self.labels_per_class} {self.counted}"
 
     @property
     def setting(self) -> str:

@@ -88,9 +88,7 @@ def _open(data: str, text: str | None, labels: str | None) -> TextSource:
 
 
 def _named(tally: Tally) -> list[str]:
-    """The first quarantined rows, each on a line of its own."""
-    more = [f"… and {tally.quarantined - _SHOWN} more, named by --json"] if tally.quarantined > _SHOWN else []
-    return [f"            {record}" for record in [*tally.records[:_SHOWN], *more]]
+    return [f"            {record}" for record in tally.named(_SHOWN)]
 
 
 def _advice(tokens: int, duplicates: int, rows: int) -> list[str]:

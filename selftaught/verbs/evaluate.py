@@ -2,25 +2,28 @@
 
 import os
 import tempfile
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from selftaught.answering import classify_texts, note_long_texts
+from selftaught.answering import note_long_texts, task_learner
 from selftaught.console import table, tell
+from selftaught.data.examples import Columns
 from selftaught.data.labels import read_labels
 from selftaught.errors import SelftaughtError
 from selftaught.few_shot import DRAWS, Asking, few_shot
+from selftaught.finetuning import answers
 from selftaught.held_out import measure_text
 from selftaught.machine import pick_device
-from selftaught.metrics.scores import classification_scores
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.report import write_report
+from selftaught.saved_task import saved_task
 from selftaught.suites import find_suite
+from selftaught.task import Task
 from selftaught.verbs import Place
 
+_NAMED = 3  # quarantined rows
 _MANY_UNKNOWN = 0.05  # beyond, the measures are about guessing which tokens are unknown
 
 
@@ -29,6 +32,7 @@ def evaluate(
     data: str,
     *,
     text: str | None = None,
+    second: str | None = None,
     label: str | None = None,
     objective: str | None = None,
     suite: str | None = None,
@@ -50,7 +54,8 @@ def evaluate(
         run: A run, or a checkpoint folder of transformers.
         data: Text as for pretrain, labels as for finetune, or the files of a suite.
         text: The column that holds the text.
-        label: The column that holds the label.
+        second: The column that holds the second text of a pair.
+        label: The column that holds the label, or whatever the task asks for.
         objective: Ask a pretrained run what another objective asks, such as nsp where it was trained with sop.
         suite: A published test: blimp.
         shots: Numbers of labelled examples in the context, such as 0,1,4,16.
@@ -70,7 +75,8 @@ def evaluate(
     if draws < 1 or (rows is not None and rows < 1):
         raise SelftaughtError("--draws and --rows must be at least 1")
     pretrained = open_pretrained(run)
-    if objective is not None and (suite or shots or pretrained.is_classifier):
+    task = saved_task(pretrained)
+    if objective is not None and (suite or shots or task):
         raise SelftaughtError(
             "--objective asks a pretrained run about text", do="give such a run, and neither --suite nor --shots"
         )
@@ -81,8 +87,8 @@ def evaluate(
         asking = Asking(_numbers(shots), template, _words(word or []), draws, rows, seed)
         shown = read_labels(train, text=text, label=label) if train else None
         report, lines = few_shot(pretrained, read_labels(data, text=text, label=label), shown, asking)
-    elif pretrained.is_classifier:
-        report, lines = _on_labels(pretrained, data, text, label)
+    elif task is not None:
+        report, lines = _on_labels(pretrained, task, data, Columns(text, second, label))
     else:
         report, lines = _on_text(pretrained, data, text, objective)
     report["data"] = data
@@ -130,39 +136,31 @@ def _on_text(
 
 
 def _on_labels(
-    pretrained: Pretrained, data: str, text: str | None, label: str | None
+    pretrained: Pretrained, task: Task[Any], data: str, columns: Columns
 ) -> tuple[dict[str, Any], list[str]]:
-    labels = read_labels(data, text=text, label=label)
-    known = set(pretrained.backbone.config.label2id)
-    if strange := sorted(set(labels.counts) - known):
+    found = task.read(data, columns)
+    if unknown := task.unknown(found.examples):
         raise SelftaughtError(
-            f"the data has labels that the model does not know: {', '.join(strange[:5])}",
+            f"the data has labels that the model does not know: {', '.join(unknown[:5])}",
             where=data,
             do="name the right column with --label; the model's classes are in its README.md",
         )
-    truth = [e.label for e in labels.examples]
-    texts = [e.text for e in labels.examples]
-    said = [a["label"] for a in classify_texts(pretrained, texts)]
-    measures = classification_scores(truth, said)
-    right = Counter(t for t, s in zip(truth, said, strict=True) if t == s)
-    named = Counter(said)
-    classes = {
-        name: {"rows": n, "recall": right[name] / n, "precision": right[name] / named[name] if named[name] else None}
-        for name, n in labels.counts.items()
-    }
+    said = answers(task_learner(pretrained, task), pretrained.tokenizer, found.examples)
+    measures = task.measure(found.examples, said)
+    classes = task.by_class(found.examples, said)
     report = {
         "verb": "evaluate",
-        "data": data,
+        "task": task.name,
         "measures": measures,
-        "classes": classes,
-        "rows": labels.tally.to_json(),
-        "notes": note_long_texts(pretrained, texts),
+        **({"classes": classes} if classes else {}),
+        "rows": found.tally.to_json(),
+        "notes": note_long_texts(pretrained, task, found.examples),
     }
-    rows = [
-        [name, str(c["rows"]), f"{c['recall']:.3f}", "-" if c["precision"] is None else f"{c['precision']:.3f}"]
-        for name, c in classes.items()
-    ]
-    lines = [f"rows        {labels.tally.summary()}", ""]
-    lines += table(["class", "rows", "recall", "precision"], rows)
-    lines += ["", *(f"{name.replace('_', '-'):12}{value:.4f}" for name, value in measures.items())]
-    return report, lines
+    lines = [f"rows        {found.tally.summary()}", *(f"            {row}" for row in found.tally.named(_NAMED)), ""]
+    if classes:
+        rows = [
+            [name, str(c["rows"]), f"{c['recall']:.3f}", "-" if c["precision"] is None else f"{c['precision']:.3f}"]
+            for name, c in classes.items()
+        ]
+        lines += [*table(["class", "rows", "recall", "precision"], rows), ""]
+    return report, lines + [f"{name.replace('_', '-'):12}{value:.4f}" for name, value in measures.items()]

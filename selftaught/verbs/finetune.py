@@ -5,12 +5,12 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from selftaught.classifier_run import prepare_finetuning, run_finetuning, summary
 from selftaught.console import note, tell
 from selftaught.recipe import compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
+from selftaught.task_run import prepare_finetuning, run_finetuning, summary
 from selftaught.verbs import Place
 
 
@@ -22,6 +22,7 @@ def finetune(
     out: Place | None = None,
     test: str | None = None,
     text: str | None = None,
+    second: str | None = None,
     label: str | None = None,
     steps: int | None = None,
     epochs: float | None = None,
@@ -41,12 +42,13 @@ def finetune(
 
     Args:
         run: A run, or any checkpoint folder of transformers.
-        labels: Labelled texts: a table, or a folder with a subfolder for each class.
+        labels: The labels in the usual file of the task: a table, or for classify a folder with a subfolder a class.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         out: The new run folder; RUN-TASK if not given.
-        test: Labelled texts to be scored on at the end; never used to train or to stop.
+        test: Labels to be scored on at the end; never used to train or to stop.
         text: The column that holds the text.
-        label: The column that holds the label.
+        second: The column that holds the second text of a pair.
+        label: The column that holds the label, or whatever the task asks for.
         steps: Train for at most so many steps.
         epochs: Train for at most so many passes over the labels.
         for_: Train for at most so long, such as 10m.
@@ -62,6 +64,7 @@ def finetune(
         "verb": "finetune",
         "data.path": labels,
         "data.text": text,
+        "data.second": second,
         "data.label": label,
         "data.test": test,
         "objective.name": task,

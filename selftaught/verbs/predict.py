@@ -1,26 +1,38 @@
 """``selftaught predict``: ask a model about new texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from selftaught.answering import classify_texts, fill_masks, note_long_texts
+from selftaught.answering import fill_masks, note_long_texts, task_learner
 from selftaught.console import tell
+from selftaught.data.examples import Columns, Examples
 from selftaught.data.files import KINDS, split_suffix
-from selftaught.data.source import open_text
-from selftaught.data.tally import Tally
+from selftaught.data.labels import as_texts, read_unlabelled
 from selftaught.errors import SelftaughtError
+from selftaught.finetuning import answers
 from selftaught.pretrained import open_pretrained
+from selftaught.saved_task import saved_task
+from selftaught.task import Answer
 from selftaught.verbs import Place
 
 
-def predict(run: Place, *inputs: str, text: str | None = None, top: int = 5, json: bool = False) -> dict[str, Any]:
-    """Ask a model about texts: a fine-tuned one for their labels, a pretrained one for the word behind [MASK].
+def predict(
+    run: Place,
+    *inputs: str,
+    text: str | None = None,
+    second: str | None = None,
+    top: int = 5,
+    json: bool = False,
+) -> dict[str, Any]:
+    """Ask a model about texts: a fine-tuned one for what it was taught, a pretrained one for the word behind [MASK].
 
     Args:
         run: A run, or a checkpoint folder of transformers.
-        inputs: Texts, or files and folders of texts (each row is one).
+        inputs: Texts (for pairs each two are one), or files as for finetune, in which no label is needed.
         text: The column that holds the text, in files that have columns.
+        second: The column that holds the second text of a pair.
         top: For [MASK], how many words to name.
         json: Print one JSON object.
     """
@@ -29,36 +41,58 @@ def predict(run: Place, *inputs: str, text: str | None = None, top: int = 5, jso
     if top < 1:
         raise SelftaughtError("--top must be at least 1")
     pretrained = open_pretrained(run)
-    texts, notes = _texts(inputs, text)
-    if pretrained.is_classifier:
-        found = classify_texts(pretrained, texts)
-        lines = [f"{a['label']}\t{a['probability']:.3f}\t{_line(t)}" for t, a in zip(texts, found, strict=True)]
-        notes += note_long_texts(pretrained, texts)
+    task = saved_task(pretrained)
+    if task is None:
+        examples, notes = _examples(inputs, lambda place: read_unlabelled(place, text=text), as_texts)
+        said = fill_masks(pretrained, [example.text for example in examples], top)
+        heard = [[[_mask(words)] for words in answer["masks"]] for answer in said]  # a line for each mask
     else:
-        found = fill_masks(pretrained, texts, top)
-        lines = [
-            f"{', '.join(f'{word} {p:.3f}' for word, p in mask)}\t{_line(t)}"
-            for t, a in zip(texts, found, strict=True)
-            for mask in a["masks"]
-        ]
-    predictions = [{"text": t, **a} for t, a in zip(texts, found, strict=True)]
+        columns = Columns(text, second)
+        examples, notes = _examples(inputs, lambda place: task.read(place, columns, labelled=False), task.asked)
+        said = answers(task_learner(pretrained, task), pretrained.tokenizer, examples)
+        heard = [[list(_said(answer))] for answer in said]
+        notes += note_long_texts(pretrained, task, examples)
+    predictions = [{**example.inputs, **answer} for example, answer in zip(examples, said, strict=True)]
+    lines = [
+        "\t".join([*one, *map(_one_line, example.inputs.values())])
+        for example, some in zip(examples, heard, strict=True)
+        for one in some
+    ]
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
 
 
-def _texts(inputs: Sequence[str], column: str | None) -> tuple[list[str], list[str]]:
-    """The texts themselves and the rows of the files and folders among the inputs."""
-    texts, notes = [], []
-    for given in inputs:
-        if not _exists(given):
-            texts.append(_text(given))
+def _examples(
+    inputs: Sequence[str], read: Callable[[str], Examples[Any]], asked: Callable[[Sequence[str]], list[Any]]
+) -> tuple[list[Any], list[str]]:
+    """Those of the files and folders among the inputs, and those that the texts between them make."""
+    found, notes = [], []
+    for is_file, some in groupby(inputs, _exists):
+        if not is_file:
+            found += asked([_text(given) for given in some])
             continue
-        tally = Tally()
-        texts += [row.text for row in open_text(given, text=column).rows(tally)]
-        if tally.quarantined:
-            notes.append(f"{given}: {tally.summary()}; the first: {tally.records[0]}")
-    if not texts:
+        for given in some:
+            there = read(given)
+            found += there.examples
+            if there.tally.quarantined:
+                notes.append(f"{given}: {there.tally.summary()}; the first: {there.tally.records[0]}")
+    if not found:
         raise SelftaughtError("the files hold no text", where=", ".join(inputs), do="selftaught check tells why")
-    return texts, notes
+    return found, notes
+
+
+def _said(answer: Answer) -> Iterator[str]:
+    """An answer's texts and numbers, and its lists of texts; what is nested deeper is for --json."""
+    for value in answer.values():
+        if isinstance(value, str):
+            yield _one_line(value)
+        elif isinstance(value, int | float):
+            yield f"{value:.3f}"
+        elif isinstance(value, list) and all(isinstance(part, str) for part in value):
+            yield _one_line(", ".join(value))
+
+
+def _mask(words: list[Any]) -> str:
+    return ", ".join(f"{word} {p:.3f}" for word, p in words)
 
 
 def _text(given: str) -> str:
@@ -79,6 +113,6 @@ def _exists(given: str) -> bool:
         return False
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     """A text on one line, so that a line is an answer."""
     return " ".join(text.split())

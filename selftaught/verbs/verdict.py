@@ -1,17 +1,22 @@
 """``selftaught verdict``: did self-supervision help?"""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from selftaught.console import dump, note, table, tell
 from selftaught.curve import draw_efficiency
-from selftaught.data.labels import read_labels
+from selftaught.data.examples import Columns
 from selftaught.errors import SelftaughtError
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
+from selftaught.lookup import find_task
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.recipe import compose
 from selftaught.report import write_report
 from selftaught.run import Run, replace_file
+from selftaught.saved_task import saved_task
 from selftaught.verbs import Place
 
 
@@ -19,8 +24,10 @@ def verdict(
     run: Place,
     labels: str,
     *,
+    task: str = "classify",
     test: str | None = None,
     text: str | None = None,
+    second: str | None = None,
     label: str | None = None,
     seeds: int = SEEDS,
     budgets: str | None = None,
@@ -28,25 +35,30 @@ def verdict(
     seed: int = 0,
     out: Place | None = None,
     device: str | None = None,
+    set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     json: bool = False,
 ) -> dict[str, Any]:
     """Say whether self-supervision helped, with the label-efficiency curve that shows it.
 
-    The pretrained model stands beside the same network untrained, TF-IDF with logistic regression, and the majority
-    class, at 8, 32, 128 and all labels a class, each drawn several times. Nothing is tuned on the test rows.
+    The pretrained model stands beside the same network untrained and the task's baselines, such as TF-IDF with logistic
+    regression and the majority class, at 8, 32, 128 and all labels a class, each drawn several times. Nothing is tuned
+    on the test rows.
 
     Args:
         run: A run, or any checkpoint folder of transformers.
-        labels: Labelled texts: a table, or a folder with a subfolder for each class; builtin:docs.
-        test: Labelled texts to be tested on; a part of LABELS if not given.
+        labels: Labels as for finetune, or builtin:docs.
+        task: What the labels mean; "selftaught objectives" lists the tasks.
+        test: Labels to be tested on; a part of LABELS if not given.
         text: The column that holds the text.
-        label: The column that holds the label.
+        second: The column that holds the second text of a pair.
+        label: The column that holds the label, or whatever the task asks for.
         seeds: How many draws of labels; fewer than 5 allow no claim.
-        budgets: Labels a class, such as 8,32,all.
-        finetune: Also fine-tune the networks at each budget, which takes minutes.
+        budgets: Labels a class (examples where there are no classes), such as 8,32,all.
+        finetune: Also fine-tune the networks at each budget, which takes minutes; all tasks but classify always do.
         seed: Of the split and the draws.
         out: Where the report goes; the run itself if not given.
         device: cpu, cuda, …
+        set_: An option of the task, as objective.options.NAME=VALUE.
         json: Print one JSON object.
     """
     _check_numbers(seeds, seed)
@@ -54,12 +66,16 @@ def verdict(
     pretrained = open_pretrained(run)
     _refuse_labelled(pretrained)
     where = pick_device(device)
-    learn = read_labels(labels, text=text, label=label)
-    held = read_labels(test, text=text, label=label) if test else None
+    kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
+    columns = Columns(text, second, label)
+    learn = kind.read(labels, columns)
+    held = kind.read(test, columns) if test else None
     place = Run(Path(out) if out else default_folder(pretrained, run))
     with place.locked():
         found, details = judge(
             pretrained,
+            task,
+            options,
             learn,
             held,
             budgets=sizes,
@@ -99,7 +115,7 @@ def _check_numbers(seeds: int, seed: int) -> None:
 
 def _refuse_labelled(pretrained: Pretrained) -> None:
     """A model that has learned from labels, perhaps from these very test rows, says nothing of pretraining."""
-    if not pretrained.is_classifier:
+    if saved_task(pretrained) is None:
         return
     begun_from = pretrained.recipe.model.init if pretrained.recipe else None
     raise SelftaughtError(
@@ -118,7 +134,7 @@ def _lines(found: Verdict) -> list[str]:
     for method in dict.fromkeys(p.method for p in points):
         by_budget = {p.labels_per_class: p for p in points if p.method == method}
         rows.append([method, *(_cell(by_budget[budget]) for budget, _ in budgets)])
-    lines = ["labels per class (in all); mean over seeds and 95 % interval", "", *table(header, rows), ""]
+    lines = [f"{points[0].counted} (in all); mean over seeds and 95 % interval", "", *table(header, rows), ""]
     lines.append(found.sentence)
     amount = f"{'at least ' if found.saved.at_least else ''}{found.labels_saved:,} (at {found.saved.at.budget})"
     lines.append(f"labels saved  {amount if found.labels_saved else 0}")

@@ -5,7 +5,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from selftaught.data.labels import Example, read_labels
+from selftaught.data.examples import LabelledText
+from selftaught.data.labels import read_labels
 from selftaught.errors import SelftaughtError
 
 
@@ -35,8 +36,8 @@ def test_an_example_knows_where_it_stands(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text('text,label\n"good\nfilm",1\nbad film,0\n')
     name = str(tmp_path / "a.csv")
     assert read_labels(name).examples == (
-        Example("good\nfilm", "1", name, 2),
-        Example("bad film", "0", name, 4),
+        LabelledText("good\nfilm", "1", name, 2),
+        LabelledText("bad film", "0", name, 4),
     )
 
 

@@ -1,7 +1,6 @@
-"""Fine-tuning a classifier as a run: from a recipe to a finished run folder."""
+"""Fine-tuning as a run: from a recipe to a finished run folder, whatever the task."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,23 +10,23 @@ from selftaught import lookup
 from selftaught.backbones.hf import save_model
 from selftaught.console import note
 from selftaught.curve import draw_curve
-from selftaught.data.examples import Labels
-from selftaught.data.labels import read_labels
+from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
-from selftaught.features import LONGEST_TEXT
-from selftaught.finetuning import BATCH, PATIENCE, Best, Finetuning, answers, finetuning_rate, labelled_learner
+from selftaught.finetuning import BATCH, PATIENCE, Best, Finetuning, finetuning_rate, prepare_learner
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.loop import Progress
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
-from selftaught.objective import Task
 from selftaught.optim import adamw
-from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.pretrained import Pretrained, head_parts, open_pretrained
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
 from selftaught.run import Run, learner_tensors, restore_learner, written_aside
+from selftaught.saved_task import save_task
+from selftaught.task import Task
 
 _CHECKS = 12
+_NAMED = 3  # quarantined rows
 
 
 @dataclass(frozen=True)
@@ -36,22 +35,31 @@ class Ready:
 
     recipe: Recipe
     pretrained: Pretrained
-    labels: Labels
-    test: Labels | None
+    examples: Examples[Any]
+    test: Examples[Any] | None
     made: Finetuning
+
+    @property
+    def task(self) -> Task[Any]:
+        return self.made.samples.task
+
+    @property
+    def facts(self) -> dict[str, dict[str, float]]:
+        """What the task says of the targets."""
+        return self.task.facts(self.examples.examples)
 
     def lines(self) -> list[str]:
         """The plan, for the terminal."""
-        counts = self.labels.counts
         train = self.recipe.train
         budget = f"{train.steps:,} steps" if train.steps else f"{train.seconds:.0f} s"
-        stop = f"{len(self.made.stop_texts)} to stop by" if self.made.stop_texts else "too few to set any aside"
+        stop = f"{len(self.made.stop)} to stop by" if self.made.stop else "too few to set any aside"
         return [
-            f"labels      {self.labels.description}",
-            f"rows        {self.labels.tally.summary()}",
-            f"classes     {len(counts)}: " + _shown([f"{name} {n}" for name, n in counts.items()]),
+            f"labels      {self.examples.description}",
+            f"rows        {self.examples.tally.summary()}",
+            *(f"            {record}" for record in self.examples.tally.named(_NAMED)),
+            *(f"{name:12}{_shown_fact(values)}" for name, values in self.facts.items()),
             f"model       {self.pretrained.folder}; new weights: {_shown(self.made.fresh_weights) or 'none'}",
-            f"training    {len(self.made.rows)} rows to train on, {stop}; "
+            f"training    {len(self.made.samples)} rows to train on, {stop}; "
             f"at most {budget} of {train.batch} rows, peak rate {train.rate:g}",
             f"machine     {train.device}, {train.precision}",
         ]
@@ -59,10 +67,10 @@ class Ready:
     def to_json(self) -> dict[str, Any]:
         """The plan, for programs."""
         return {
-            "classes": self.labels.counts,
-            "rows": self.labels.tally.to_json(),
-            "train_rows": len(self.made.rows),
-            "stop_rows": len(self.made.stop_texts),
+            **self.facts,
+            "rows": self.examples.tally.to_json(),
+            "train_rows": len(self.made.samples),
+            "stop_rows": len(self.made.stop),
             "parameters": sum(p.numel() for p in self.made.learner.parameters()),
             "train": self.recipe.train.model_dump(),
         }
@@ -72,62 +80,59 @@ def _shown(names: list[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def _shown_fact(values: dict[str, float]) -> str:
+    """Counts with how many there are, such as ``2: pos 17, neg 3``; other numbers by themselves."""
+    if _are_counts(values):
+        return f"{len(values)}: " + _shown([f"{name} {value}" for name, value in values.items()])
+    return _shown([f"{name} {value:.4g}" for name, value in values.items()])
+
+
+def _are_counts(values: dict[str, float]) -> bool:
+    return all(isinstance(value, int) for value in values.values())
+
+
 def prepare_finetuning(recipe: Recipe) -> Ready:
-    """Read the labels, choose what was left open, build the learner.
+    """Read the examples, choose what was left open, build the learner.
 
     Raises:
-        SelftaughtError: for a task that does not exist, labels that cannot be read, or two budgets.
+        SelftaughtError: for a task that does not exist, examples that cannot be read, or two budgets.
     """
-    lookup.find(recipe.objective.name, lookup.TASKS)
-    train = recipe.train
+    goal, data, train = recipe.objective, recipe.data, recipe.train
+    kind = lookup.find_task(goal.name)
     if sum(value is not None for value in (train.steps, train.epochs, train.seconds)) > 1:
         raise SelftaughtError("the budget is given twice", do="give one of --steps, --epochs, --for")
-    labels = read_labels(recipe.data.path, text=recipe.data.text, label=recipe.data.label)
-    test = None
-    if recipe.data.test:
-        test = read_labels(recipe.data.test, text=recipe.data.text, label=recipe.data.label)
+    columns = Columns(data.text, data.second, data.label)
+    examples = kind.read(data.path, columns)
+    task = lookup.make_task(goal.name, examples.examples, goal.options)
+    test = kind.read(data.test, columns) if data.test else None
+    if test and (unknown := task.unknown(test.examples)):
+        raise SelftaughtError(
+            f"the test file has labels that the training file has not: {_shown(unknown, 5)}",
+            where=data.test or "",
+            do="check that both name the same column, with --label",
+        )
     assert recipe.model.init is not None
     pretrained = open_pretrained(recipe.model.init)
     device = pick_device(train.device)
     precision = train.precision or pick_precision(device)
-    made = labelled_learner(
-        pretrained.backbone.to(device),
-        pretrained.tokenizer,
-        [e.text for e in labels.examples],
-        [e.label for e in labels.examples],
-        seed=train.seed,
-        precision=precision,
-        longest=min(LONGEST_TEXT, pretrained.backbone.longest_row),
-        task=_task_maker(recipe),
+    backbone = pretrained.backbone.to(device)
+    made = prepare_learner(
+        backbone, pretrained.tokenizer, task, examples.examples, seed=train.seed, precision=precision
     )
-    batch = train.batch or min(BATCH, len(made.rows))
+    batch = train.batch or min(BATCH, len(made.samples))
     steps = train.steps
     if steps is None and train.seconds is None:
-        steps = made.steps if train.epochs is None else max(1, round(train.epochs * len(made.rows) / batch))
+        steps = made.steps if train.epochs is None else max(1, round(train.epochs * len(made.samples) / batch))
     values = {
         "device": str(device),
         "precision": precision,
         "batch": batch,
-        "rate": train.rate or finetuning_rate(pretrained.backbone, ours=pretrained.run is not None),
+        "rate": train.rate or finetuning_rate(backbone, ours=pretrained.run is not None),
         "steps": steps,
         "epochs": None,
     }
     resolved = recipe.model_copy(update={"train": train.model_copy(update=values)})
-    return Ready(resolved, pretrained, labels, test, made)
-
-
-def _task_maker(recipe: Recipe) -> Callable[..., Task]:
-    """The recipe's task, which lacks only its classes and their weights."""
-    name, options = recipe.objective.name, recipe.objective.options
-    if "classes" in options:
-        raise SelftaughtError("the classes are those of the labels; they cannot be set", where="objective.options")
-
-    def made(**found: Any) -> Task:
-        task = lookup.make(name, lookup.TASKS, {**found, **options})
-        assert isinstance(task, Task)
-        return task
-
-    return made
+    return Ready(resolved, pretrained, examples, test, made)
 
 
 def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
@@ -143,7 +148,7 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
     best_file = run.folder / "best.safetensors"
 
     def check(progress: Progress) -> dict[str, Any]:
-        if not made.stop_texts:
+        if not made.stop:
             return {}
         best = Best(**memory)
         measures = made.stopping_measures()
@@ -167,7 +172,7 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
     if outcome.interrupted:
         note(f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. Repeat it to resume.")
         raise SystemExit(130)
-    if made.stop_texts:
+    if made.stop:
         check(outcome.progress)  # the last step may be the best
         restore_learner(made.learner, load_file(best_file))
     report = _finish(run, ready, outcome)
@@ -179,9 +184,12 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
     made, backbone = ready.made, ready.pretrained.backbone
     with written_aside(run.model) as folder:
         save_model(folder, backbone, made.learner.heads)
+        save_task(folder, ready.recipe.objective.name, ready.task)
         ready.pretrained.tokenizer.save(folder, backbone.longest_row)
-    if ready.pretrained.unigram is not None:
-        run.save_parts({"unigram": ready.pretrained.unigram})
+    unigram = ready.pretrained.unigram
+    parts = head_parts(made.learner.heads, backbone) | ({} if unigram is None else {"unigram": unigram})
+    if parts:
+        run.save_parts(parts)
     title = f"{ready.recipe.objective.name} from {ready.recipe.model.init}"
     draw_curve(run.metrics, run.folder / "curve.png", {}, title)
     report = {
@@ -189,12 +197,12 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
         "run": str(run.folder),
         "task": ready.recipe.objective.name,
         "init": ready.recipe.model.init,
-        "classes": ready.labels.counts,
+        **ready.facts,
         "steps": outcome.progress.step,
         "seconds": outcome.progress.seconds,
-        "stopping": made.stopping_measures() if made.stop_texts else None,
-        "test": _tested(ready),
-        "rows": ready.labels.tally.to_json(),
+        "stopping": made.stopping_measures() if made.stop else None,
+        "test": made.measures(ready.test.examples) if ready.test else None,
+        "rows": ready.examples.tally.to_json(),
         "notes": list(outcome.notes) + _warnings(ready),
     }
     _write_card(run, ready, report)
@@ -202,40 +210,39 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
     return report
 
 
-def _tested(ready: Ready) -> dict[str, float] | None:
-    if ready.test is None:
-        return None
-    task = ready.made.learner.objective
-    assert isinstance(task, Task)
-    rows = ready.made.rows
-    said = answers(ready.made.learner, rows.tokenizer, [e.text for e in ready.test.examples], rows.longest)
-    return task.measure([e.label for e in ready.test.examples], said)
-
-
 def _warnings(ready: Ready) -> list[str]:
-    rare = [name for name, count in ready.labels.counts.items() if count < 3]
+    counts = {name: n for values in ready.facts.values() if _are_counts(values) for name, n in values.items()}
+    rare = [name for name, count in counts.items() if count < 3]
     found = [f"seen once or twice only: {_shown(rare)}"] if rare else []
     if ready.test is not None:
-        shared = Counter(e.text for e in ready.labels.examples) & Counter(e.text for e in ready.test.examples)
+        shared = Counter(map(whole_text, ready.examples.examples)) & Counter(map(whole_text, ready.test.examples))
         found += [f"{len(shared)} test texts are also in the training labels"] if shared else []
     return found
 
 
 def _write_card(run: Run, ready: Ready, report: dict[str, Any]) -> None:
+    told = {name: _told_fact(values) for name, values in ready.facts.items()}
     facts = {
         "task": report["task"],
         "begun from": str(ready.recipe.model.init),
-        "classes": ", ".join(report["classes"]) if len(report["classes"]) <= 20 else len(report["classes"]),
-        "labelled rows": len(ready.labels.examples),
+        **told,
+        "labelled rows": len(ready.examples.examples),
         "steps": report["steps"],
     }
     measures = {f"{name} (labels set aside)": value for name, value in (report["stopping"] or {}).items()}
     measures |= {f"{name} (test file)": value for name, value in (report["test"] or {}).items()}
     caveats = [
         "The score on labels set aside chose the weights and is therefore a little too good; a test file's is not.",
-        "It answers with one of its classes, whatever it is asked.",
+        ready.task.caveat,
     ]
-    write_card(run, "text-classification", facts, measures, caveats)
+    write_card(run, ready.task.pipeline, facts, measures, [caveat for caveat in caveats if caveat])
+
+
+def _told_fact(values: dict[str, float]) -> str | int:
+    """Of classes their names, as far as there is room; other numbers by themselves."""
+    if not _are_counts(values):
+        return _shown_fact(values)
+    return ", ".join(values) if len(values) <= 20 else len(values)
 
 
 def summary(report: dict[str, Any]) -> list[str]:
