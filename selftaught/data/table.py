@@ -20,12 +20,16 @@ NEARLY = 0.02
 
 @dataclass(frozen=True)
 class Layout:
-    """How a table is written; its columns are "1", "2", … where it has no header."""
+    """How a table is written; its columns are "1", "2", … where it has no header.
+
+    ``longer`` are other numbers of fields that a record may have; those after the last column are passed over.
+    """
 
     delimiter: str
     quoted: bool
     header: bool
     columns: tuple[str, ...]
+    longer: tuple[int, ...] = ()
 
     def __str__(self) -> str:
         between = f"separated by {DELIMITERS[self.delimiter]}" if self.delimiter in DELIMITERS else "one column"
@@ -61,10 +65,10 @@ def table_records(lines: Iterable[Line], layout: Layout) -> Iterator[Record]:
             yield Record(line, {}, why)
         elif header:
             header = False
-        elif len(fields) != len(layout.columns):
+        elif len(fields) not in (len(layout.columns), *layout.longer):
             yield Record(line, {}, f"has {len(fields)} fields where {len(layout.columns)} are expected")
         else:
-            yield Record(line, dict(zip(layout.columns, fields, strict=True)))
+            yield Record(line, dict(zip(layout.columns, fields, strict=False)))
 
 
 def _split(lines: Iterable[Line], delimiter: str, quoted: bool) -> Iterator[Fields]:

@@ -102,10 +102,32 @@ class TextTokenizer:
 
         Each text is opened and closed as a document is in pretraining; what does not fit is cut at its end.
         """
-        opening = [] if self.start_id is None else [self.start_id]
-        closing = [] if self.end_id is None else [self.end_id]
+        opening, closing = self._ends()
         room = longest - len(opening) - len(closing)
-        rows = [opening + ids[:room] + closing for ids in self.encode(texts)]
+        return self.padded([opening + ids[:room] + closing for ids in self.encode(texts)])
+
+    def batch_of_pairs(self, first: Sequence[str], second: Sequence[str], longest: int) -> dict[str, torch.Tensor]:
+        """Pairs of texts as a padded batch: as :meth:`batch`, and ``token_type_ids`` int64, 1 in the second text.
+
+        A pair is opened, parted and closed as BERT does it, or as the checkpoint does that the tokenizer came with.
+        Of a pair that is too long, the longer text is cut first.
+        """
+        opening, closing = self._ends()
+        special = self.backend.num_special_tokens_to_add(True)  # 4 for RoBERTa, which parts the texts by two tokens
+        between = closing * max(1, special - len(opening) - len(closing))
+        room = longest - len(opening) - len(between) - len(closing)
+        rows, begins = [], []
+        for one, other in zip(self.encode(first), self.encode(second), strict=True):
+            one, other = cut_pair(one, other, room)
+            rows.append(opening + one + between + other + closing)
+            begins.append(len(opening) + len(one) + len(between))
+        batch = self.padded(rows)
+        places = torch.arange(batch["input_ids"].shape[1])
+        batch["token_type_ids"] = ((places >= torch.tensor(begins)[:, None]) & batch["attention_mask"]).long()
+        return batch
+
+    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
+        """Rows of ids as ``input_ids`` int64 and ``attention_mask`` bool, [B, T] with T the longest of them."""
         width = max(map(len, rows), default=0) or 1
         input_ids = torch.full((len(rows), width), self.id_of("pad_token") or 0)
         attention_mask = torch.zeros((len(rows), width), dtype=torch.bool)
@@ -113,6 +135,11 @@ class TextTokenizer:
             input_ids[i, : len(row)] = torch.tensor(row)
             attention_mask[i, : len(row)] = True
         return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+    def _ends(self) -> tuple[list[int], list[int]]:
+        """The tokens that open a document and those that close it."""
+        opening = [] if self.start_id is None else [self.start_id]
+        return opening, [] if self.end_id is None else [self.end_id]
 
     def spec(self, unigram: np.ndarray | None = None) -> TextSpec:
         """What a pretext may know; ``unigram`` are token counts [V], uniform if not given."""
@@ -143,6 +170,17 @@ class TextTokenizer:
         }
         text = json.dumps(config, ensure_ascii=False, indent=2)
         (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+
+def cut_pair(first: list[int], second: list[int], room: int) -> tuple[list[int], list[int]]:
+    """Two texts shortened to ``room`` tokens together: the longer one first, then both alike."""
+    short, long = sorted((len(first), len(second)))
+    if short + long > room:
+        short = min(short, room // 2)
+        long = room - short
+    if len(first) > len(second):
+        short, long = long, short
+    return first[:short], second[:long]
 
 
 def load_tokenizer(folder: Path) -> TextTokenizer:
