@@ -546,8 +546,11 @@ def slim_twin(backbone: TextBackbone, share: float) -> TextBackbone:
     sizes = {"hidden_size": width, "num_attention_heads": heads, _inner_name(config): inner}
     twin = backbone_from_config(_with(config, **sizes))
     table, own = backbone.embeddings(), twin.embeddings().embedding_dim
-    same = own == table.embedding_dim
-    twin.encoder.set_input_embeddings(table if same else nn.Sequential(table, nn.Linear(table.embedding_dim, own)))
+    if own == table.embedding_dim:
+        twin.encoder.set_input_embeddings(table)
+    else:  # without a bias: it would drown embeddings, which begin small, and all tokens would look the same
+        projection = nn.Linear(table.embedding_dim, own, bias=False)
+        twin.encoder.set_input_embeddings(nn.Sequential(table, projection))
     return twin
 
 
