@@ -108,16 +108,17 @@ def count_flops(learner: Learner, batch: Batch, length: float) -> float:
     """
     networks = _networks(learner)
     inside = {id(p): p.numel() for network in networks for p in _layers(network)}
+    again = sum(network.reused for network in networks)
     attention = sum(2 * network.layers * length * network.width for network in networks)
     asked = [
         n / (batch["size"] * length) * sum(p.numel() for p in part.parameters() if id(p) not in inside)
         for part, n in _parts(learner.heads, batch["n"])
     ]
     taught = sum(
-        sum(p.numel() for p in _layers(network)) + 2 * network.layers * length * network.width
+        sum(p.numel() for p in _layers(network)) + network.reused + 2 * network.layers * length * network.width
         for network in _teachers(learner)
     )
-    return 6.0 * (sum(inside.values()) + sum(asked) + attention) + 2.0 * taught
+    return 6.0 * (sum(inside.values()) + again + sum(asked) + attention) + 2.0 * taught
 
 
 def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:

@@ -20,7 +20,7 @@ from selftaught.backbones.hf import (
     text_backbone,
 )
 from selftaught.backbones.pooling import save_pooling
-from selftaught.backbones.presets import SIZES
+from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, SIZES
 from selftaught.backbones.teacher import language_teacher
 from selftaught.console import note
 from selftaught.curve import draw_curve
@@ -82,8 +82,8 @@ def check_recipe(recipe: Recipe) -> None:
         )
     if recipe.model.init and recipe.model.size:
         raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
-    if recipe.model.size and recipe.model.size not in SIZES:
-        raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(SIZES))
+    if recipe.model.size and recipe.model.size not in EVERY_SIZE:
+        raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(EVERY_SIZE))
     if not recipe.data.path:
         raise SelftaughtError("no data is given", do="name a folder, a file, builtin:docs or hf:NAME")
 
@@ -95,6 +95,8 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     recipe = _with_batch(recipe, objective)
     init = open_pretrained(recipe.model.init) if recipe.model.init else None
     teacher = _teacher(recipe, objective)
+    if objective.architecture == "decoder" and recipe.model.size in ALBERT_SIZES:
+        raise SelftaughtError(f"{recipe.model.size} is no decoder", do="the sizes of one are " + ", ".join(SIZES))
     for given in (init, teacher):
         _refuse_other_architecture(objective, given)
     tokenizer = _given_tokenizer(recipe)
@@ -252,7 +254,7 @@ def _with_batch(recipe: Recipe, objective: Objective) -> Recipe:
 
 
 def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Recipe:
-    width = init.backbone.width if init else SIZES[size or "tiny"].width
+    width = init.backbone.width if init else EVERY_SIZE[size or "tiny"].width
     rate = recipe.train.rate or default_rate(width, trained=init is not None)
     model = recipe.model.model_copy(update={"size": size})
     return _with_train(recipe.model_copy(update={"model": model}), rate=rate)
@@ -316,11 +318,13 @@ def _new_network(recipe: Recipe, corpus: Corpus, objective: Objective) -> TextBa
     assert recipe.model.size is not None
     assert tokenizer.start_id is not None
     assert tokenizer.end_id is not None
-    size, pad = SIZES[recipe.model.size], tokenizer.id_of("pad_token") or 0
+    size, pad = recipe.model.size, tokenizer.id_of("pad_token") or 0
     start, end = tokenizer.start_id, tokenizer.end_id
     if objective.architecture == "decoder":
-        return new_decoder(size, tokenizer.vocab_size, pad_id=pad, bos_id=start, eos_id=end, longest_row=longest)
-    return new_backbone(size, tokenizer.vocab_size, pad_id=pad, cls_id=start, sep_id=end, longest_row=longest)
+        return new_decoder(SIZES[size], tokenizer.vocab_size, pad_id=pad, bos_id=start, eos_id=end, longest_row=longest)
+    return new_backbone(
+        EVERY_SIZE[size], tokenizer.vocab_size, pad_id=pad, cls_id=start, sep_id=end, longest_row=longest
+    )
 
 
 def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches, sample_tokens: float) -> CostPlan:

@@ -25,7 +25,7 @@ from transformers import (
 from transformers.activations import NewGELUActivation
 
 from selftaught.backbones.pooling import last_state, mean_state
-from selftaught.backbones.presets import Size
+from selftaught.backbones.presets import AlbertSize, Size
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 
@@ -112,6 +112,14 @@ class TextBackbone(nn.Module):
         """The largest number of tokens in a row."""
         offset = self.config.pad_token_id + 1 if self.config.model_type in ("roberta", "xlm-roberta") else 0
         return self.config.max_position_embeddings - offset
+
+    @property
+    def reused(self) -> int:
+        """Weights that each token meets again, counted each time: those of layers that are one layer (ALBERT)."""
+        if self.config.model_type != "albert":
+            return 0
+        shared = sum(p.numel() for p in self.encoder.encoder.albert_layer_groups.parameters())
+        return shared * self.layers // self.config.num_hidden_groups - shared
 
     def embeddings(self) -> nn.Embedding:
         """The token embeddings, [V, D]."""
@@ -443,29 +451,31 @@ def new_decoder(
 
 
 def new_backbone(
-    size: Size, vocab_size: int, *, pad_id: int, cls_id: int, sep_id: int, longest_row: int
+    size: Size | AlbertSize, vocab_size: int, *, pad_id: int, cls_id: int, sep_id: int, longest_row: int
 ) -> TextBackbone:
-    """An untrained encoder: ModernBERT's architecture (Warner et al. 2024) at our sizes.
+    """An untrained encoder: ModernBERT's architecture (Warner et al. 2024) at our sizes, or ALBERT's.
 
     Pre-normalisation, rotary positions and local attention let a small model leave the unigram plateau within
-    its first hundred steps; BERT's post-normalisation and learned positions take thousands (docs/lab.md).
+    its first hundred steps; BERT's post-normalisation and learned positions, which ALBERT has, take thousands
+    (docs/lab.md).
     """
-    config = transformers.ModernBertConfig(
-        vocab_size=vocab_size,
-        hidden_size=size.width,
-        intermediate_size=size.inner,
-        num_hidden_layers=size.layers,
-        num_attention_heads=size.attention_heads,
-        local_attention=2 * size.window,
-        max_position_embeddings=longest_row,
-        classifier_pooling="mean",
-        pad_token_id=pad_id,
-        cls_token_id=cls_id,
-        sep_token_id=sep_id,
-        bos_token_id=cls_id,
-        eos_token_id=sep_id,
+    shape: dict[str, Any] = {
+        "vocab_size": vocab_size,
+        "hidden_size": size.width,
+        "intermediate_size": size.inner,
+        "num_hidden_layers": size.layers,
+        "num_attention_heads": size.attention_heads,
+        "max_position_embeddings": longest_row,
+        "pad_token_id": pad_id,
+        "bos_token_id": cls_id,
+        "eos_token_id": sep_id,
+    }
+    if isinstance(size, AlbertSize):
+        return backbone_from_config(transformers.AlbertConfig(**shape, embedding_size=size.embedding))
+    window = {"local_attention": 2 * size.window, "classifier_pooling": "mean"}
+    return backbone_from_config(
+        transformers.ModernBertConfig(**shape, **window, cls_token_id=cls_id, sep_token_id=sep_id)
     )
-    return TextBackbone(AutoModel.from_config(config, attn_implementation="sdpa"))
 
 
 def backbone_from_config(config: Any) -> TextBackbone:

@@ -26,9 +26,41 @@ class Size:
         return self.width // self.head_width
 
 
+@dataclass(frozen=True)
+class AlbertSize:
+    """The dimensions of an ALBERT encoder, all of whose layers are one (Lan et al. 2020, section 3.1).
+
+    Args:
+        layers: how many times a text goes through the layer.
+        width: size of a token's vector within the layer (D).
+        head_width: size of one attention head.
+        inner: width of the feed-forward layer.
+        embedding: size of a token's vector in the vocabulary, before it is widened to D.
+    """
+
+    layers: int
+    width: int
+    head_width: int
+    inner: int
+    embedding: int
+
+    @property
+    def attention_heads(self) -> int:
+        return self.width // self.head_width
+
+
 SIZES = {
     "tiny": Size(layers=2, width=128, head_width=32, inner=384, window=8),
     "small": Size(layers=4, width=256, head_width=64, inner=704, window=8),
     "medium": Size(layers=8, width=512, head_width=64, inner=1408, window=16),
     "base": Size(layers=12, width=768, head_width=64, inner=2112, window=64),
 }
+
+# Chosen by nobody but the user: shared layers save parameters, not time.
+ALBERT_SIZES = {
+    "albert-tiny": AlbertSize(layers=2, width=128, head_width=32, inner=512, embedding=64),
+    "albert-small": AlbertSize(layers=4, width=256, head_width=64, inner=1024, embedding=128),
+    "albert-base": AlbertSize(layers=12, width=768, head_width=64, inner=3072, embedding=128),
+}
+
+EVERY_SIZE: dict[str, Size | AlbertSize] = {**SIZES, **ALBERT_SIZES}

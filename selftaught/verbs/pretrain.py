@@ -46,7 +46,7 @@ def pretrain(
         steps: Train for so many steps.
         epochs: Train for so many passes over the data.
         for_: Train for so long, such as 90s, 10m or 1h30m; 10m if no budget is given.
-        size: tiny, small, medium or base; chosen from the budget if not given.
+        size: tiny, small, medium or base, chosen from the budget if not given; or albert-tiny, -small or -base.
         init: A run or checkpoint folder to go on from.
         text: The column that holds the text.
         labels: Labelled data for a probe while training; never trained on.
