@@ -108,6 +108,11 @@ class TextBackbone(nn.Module):
         return self.config.model_type in _DECODERS
 
     @property
+    def has_token_types(self) -> bool:
+        """Whether it is told which of two texts a token is in."""
+        return getattr(self.config, "type_vocab_size", 0) > 1
+
+    @property
     def longest_row(self) -> int:
         """The largest number of tokens in a row."""
         offset = self.config.pad_token_id + 1 if self.config.model_type in ("roberta", "xlm-roberta") else 0
@@ -150,7 +155,7 @@ class TextBackbone(nn.Module):
         if self.is_decoder:
             options["use_cache"] = False
             options["position_ids"] = batch.get("position_ids")
-        elif "token_type_ids" in batch and getattr(self.config, "type_vocab_size", 0) > 1:
+        elif "token_type_ids" in batch and self.has_token_types:
             options["token_type_ids"] = batch["token_type_ids"]
         return self.encoder(input_ids=batch["input_ids"], attention_mask=self._mask(batch), **options)
 

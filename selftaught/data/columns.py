@@ -1,4 +1,4 @@
-"""Which column is the text and which the label: by name, or else by what the values look like."""
+"""Which column is the text, the second text, the label: by name, or else by what the values look like."""
 
 from collections.abc import Sequence
 
@@ -12,6 +12,13 @@ TEXT_NAMES = (
 LABEL_NAMES = (
     "label", "labels", "category", "class", "intent", "target", "sentiment", "y", "topic", "tag", "polarity",
     "gold_label", "label_text", "coarse_label", "fine_label", "类别", "标签", "分类", "情感",
+)  # fmt: skip
+PAIR_NAMES = (
+    ("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("sentence_a", "sentence_b"), ("sent1", "sent2"),
+    ("text1", "text2"), ("text_1", "text_2"), ("text_a", "text_b"), ("texta", "textb"), ("text", "text_pair"),
+    ("premise", "hypothesis"), ("question1", "question2"), ("q1", "q2"), ("s1", "s2"), ("first", "second"),
+    ("#1 string", "#2 string"), ("query", "passage"), ("question", "sentence"), ("anchor", "positive"),
+    ("句子1", "句子2"), ("文本1", "文本2"), ("前提", "假设"),
 )  # fmt: skip
 MOST_CLASSES = 0.5  # a label column has at most this many different values a row
 
@@ -67,6 +74,12 @@ def labels_by_values(rows: Rows, but: str) -> list[str]:
     counts = {name: len({str(row.get(name)) for row in rows}) for name in columns_of(rows) if name != but}
     few = [name for name, count in counts.items() if 2 <= count <= max(2, MOST_CLASSES * len(rows))]
     return sorted(few, key=lambda name: counts[name])
+
+
+def known_pair(columns: Sequence[str]) -> tuple[str, str] | None:
+    """The two columns with names that the texts of a pair have; None if there are no such two."""
+    lower = {name.lower(): name for name in reversed(columns)}
+    return next(((lower[one], lower[two]) for one, two in PAIR_NAMES if one in lower and two in lower), None)
 
 
 def _by_name(columns: Sequence[str], hints: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from selftaught.data.columns import LABEL_NAMES, TEXT_NAMES, is_number
+from selftaught.data.columns import LABEL_NAMES, TEXT_NAMES, is_number, known_pair
 from selftaught.data.records import LONGEST_RECORD, TOO_LONG, Line, Record
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
@@ -197,7 +197,7 @@ def _usual_width(records: Sequence[Sequence[str]]) -> int:
 
 
 def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
-    if any(_is_known(name) for name in first):
+    if any(_is_known(name) for name in first) or known_pair([name.strip() for name in first]):
         return True
     if any(not name.strip() or is_number(name) or len(name) > LONGEST_NAME for name in first):
         return False

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from selftaught.data.columns import Rows, columns_of, is_number, label_by_name, labels_by_values, named, text_column
+from selftaught.data.columns import (
+    Rows,
+    columns_of,
+    is_number,
+    known_pair,
+    label_by_name,
+    labels_by_values,
+    named,
+    text_column,
+)
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.gather import SHOWN, gather, open_table, require_columns, require_examples
 from selftaught.data.records import record_lines
@@ -13,13 +22,6 @@ from selftaught.data.tabular import RecordFile, Values
 from selftaught.data.values import as_score, label_problem, score_problem, text_problem
 from selftaught.errors import SelftaughtError
 
-PAIR_NAMES = (
-    ("sentence1", "sentence2"), ("sentence_1", "sentence_2"), ("sentence_a", "sentence_b"), ("sent1", "sent2"),
-    ("text1", "text2"), ("text_1", "text_2"), ("text_a", "text_b"), ("texta", "textb"), ("text", "text_pair"),
-    ("premise", "hypothesis"), ("question1", "question2"), ("q1", "q2"), ("s1", "s2"), ("first", "second"),
-    ("#1 string", "#2 string"), ("query", "passage"), ("question", "sentence"), ("anchor", "positive"),
-    ("句子1", "句子2"), ("文本1", "文本2"), ("前提", "假设"),
-)  # fmt: skip
 SCORE_NAMES = (
     "score", "similarity", "similarity_score", "relatedness", "relatedness_score", "rating", "stars", "value", "label",
     "labels", "target", "y", "gold", "gold_score", "分数", "得分", "评分", "相似度", "标签",
@@ -155,7 +157,7 @@ def _text_columns(records: RecordFile, sample: Rows, columns: Columns) -> tuple[
     there, where = records.columns, records.file.name
     first = named(columns.text, there, where) if columns.text is not None else ""
     second = named(columns.second, there, where) if columns.second is not None else ""
-    if not first and not second and (known := _known_pair(there)):
+    if not first and not second and (known := known_pair(there)):
         return known
     label = columns.label or ""
     free = _without(sample, first, second, label)
@@ -176,16 +178,11 @@ def _one_or_two(records: RecordFile, sample: Rows, columns: Columns) -> tuple[st
     if columns.text is not None and columns.second is None:
         return (named(columns.text, records.columns, records.file.name),)
     first, second = _text_columns(records, sample, columns)
-    if columns.second is None and (first, second) != _known_pair(records.columns) and second:
+    if columns.second is None and (first, second) != known_pair(records.columns) and second:
         shorter, longer = sorted((first, second), key=lambda name: _mean_length(sample, name))
         if 3 * _mean_length(sample, shorter) < _mean_length(sample, longer):
             return (longer,)
     return (first, second) if second else (first,)
-
-
-def _known_pair(columns: Sequence[str]) -> tuple[str, str] | None:
-    lower = {name.lower(): name for name in reversed(columns)}
-    return next(((lower[one], lower[two]) for one, two in PAIR_NAMES if one in lower and two in lower), None)
 
 
 def _label_column(records: RecordFile, sample: Rows, columns: Columns, texts: tuple[str, ...]) -> tuple[str, list[str]]:
@@ -199,16 +196,21 @@ def _label_column(records: RecordFile, sample: Rows, columns: Columns, texts: tu
 
 
 def _score_column(records: RecordFile, sample: Rows, columns: Columns, texts: tuple[str, ...]) -> str:
-    """One that is named so and holds numbers; else of those with numbers, fractions first, the one with the fewest."""
+    """One that holds numbers: named as scores are, or else with fractions, or else with the fewest different values."""
     if columns.label is not None:
         return named(columns.label, records.columns, records.file.name)
     free = _without(sample, *texts)
-    counts = {name: {str(row.get(name)) for row in free} for name in columns_of(free)}
-    numbers = {name: found for name, found in counts.items() if all(map(is_number, found)) and len(found) > 1}
+    values = {name: [str(row.get(name)) for row in free] for name in columns_of(free)}
+    numbers = {name: {n for n in some if is_number(n)} for name, some in values.items() if _mostly_numbers(some)}
     lower = {name.lower(): name for name in reversed(list(numbers))}
     if by_name := next((lower[hint] for hint in SCORE_NAMES if hint in lower), ""):
         return by_name
-    return min(numbers, key=lambda name: (all("." not in n for n in numbers[name]), len(numbers[name])), default="")
+    varied = {name: found for name, found in numbers.items() if len(found) > 1}
+    return min(varied, key=lambda name: (all("." not in n for n in varied[name]), len(varied[name])), default="")
+
+
+def _mostly_numbers(values: Sequence[str]) -> bool:
+    return 2 * sum(map(is_number, values)) > len(values)
 
 
 def _without(rows: Rows, *columns: str) -> list[Values]:

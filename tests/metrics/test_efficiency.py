@@ -45,6 +45,12 @@ def test_point_as_json_and_no_limits_for_one_seed() -> None:
     assert json.loads(json.dumps(lone, allow_nan=False))["low"] is None
 
 
+def test_budgets_are_named_after_what_is_counted() -> None:
+    assert Point(8, 16, TFIDF, "accuracy", (0.5,)).setting == "8 labels per class (16 in all, 1 seeds)"
+    assert Point(8, 8, TFIDF, "spearman", (0.5,), "examples").setting == "8 examples (8 in all, 1 seeds)"
+    assert Point(None, 90, TFIDF, "spearman", (0.5,), "examples").budget == "all labels"
+
+
 class TestLabelsSaved:
     def test_interpolates_on_the_logarithm_of_labels(self) -> None:
         points = curve(ours=[0.7], tfidf=[0.5, 0.6, 0.8])
