@@ -17,7 +17,7 @@ from selftaught.objective import Batch
 from selftaught.pretrained import Pretrained
 
 _BATCH_TOKENS = 8192
-_PROJECTED = 1024  # positions whose logits, one a token of the vocabulary, are held at once
+_LOGITS = 1 << 22  # held at once: 16 MB, which are used again and again where more would be asked of the system anew
 
 
 @dataclass(frozen=True)
@@ -126,8 +126,8 @@ class Scorer(ABC):
 
     def _log_likelihood(self, states: Tensor, tokens: Tensor) -> Tensor:
         """Of tokens [N], from states [N, D]: float64 [N]."""
-        found = []
-        for some, wanted in zip(states.split(_PROJECTED), tokens.split(_PROJECTED), strict=True):
+        found, rows = [], max(1, _LOGITS // self._tokenizer.vocab_size)
+        for some, wanted in zip(states.split(rows), tokens.split(rows), strict=True):
             logits = self._head(some).float()  # [n, V]
             found.append(logits.gather(1, wanted[:, None]).squeeze(1) - logits.logsumexp(1))
         return torch.cat(found).double()
