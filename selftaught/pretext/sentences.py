@@ -1,8 +1,9 @@
 """Where sentences begin in running text: English and Chinese.
 
-A full stop ends a sentence where white space and no lower-case letter follow, unless it belongs to an abbreviation, an
-initial or the number of a list's item. A full-width mark (。！？；) ends one wherever it stands. What closes after the
-mark, a quote or a bracket, belongs to the sentence that it closes, and white space to the one before it.
+A full stop ends a sentence where white space and no lower-case letter follow (unless there are no others), and it does
+not belong to an abbreviation, an initial or the number of a list's item. A full-width mark (。！？；) ends one wherever
+it stands. What closes after the mark, a quote or a bracket, belongs to the sentence that it closes, and white space to
+the one before it.
 
 A blank line ends a sentence, and so does the end of a line, with or without a mark: a heading or a short text has
 none. Only where the lines were broken to a width, as in the books of Project Gutenberg, does a sentence go on.
@@ -49,12 +50,12 @@ def sentence_starts(text: str, before: str = "") -> list[int]:
             beginning; a document begins with a sentence.
     """
     whole = before + text
-    width = _line_width(whole)
+    width, lower = _line_width(whole), whole.islower()
     lead = len(whole) - len(whole.lstrip())
     found = [] if before or not text else [0]
     for match in _BREAK.finditer(whole):
         place = match.end()
-        if max(lead, len(before) - 1) < place < len(whole) and _is_end(whole, match, width):
+        if max(lead, len(before) - 1) < place < len(whole) and _is_end(whole, match, width, lower):
             found.append(place - len(before))
     return found
 
@@ -65,8 +66,13 @@ def split_sentences(text: str) -> list[str]:
     return [text[begin:end] for begin, end in pairwise([*starts, len(text)])]
 
 
-def _is_end(text: str, match: re.Match[str], width: int) -> bool:
-    """Whether a sentence ends with what was matched: marks with what closes after them, or the end of a line."""
+def _is_end(text: str, match: re.Match[str], width: int, lower: bool) -> bool:
+    """Whether a sentence ends with what was matched: marks with what closes after them, or the end of a line.
+
+    Args:
+        width: that the lines were broken to.
+        lower: whether the text has no capitals, so that they say nothing.
+    """
     marks, space = match["marks"], match["gap"] if match["marks"] else match[0]
     if "\n" in space and (space.count("\n") > 1 or not _is_wrapped(text, match, width)):
         return True
@@ -76,7 +82,7 @@ def _is_end(text: str, match: re.Match[str], width: int) -> bool:
     if not space:
         return marks[-1] in "!?…" and is_cjk(follows)
     follows = text[match.end() : match.end() + 8].lstrip(_OPENING)[:1] or follows
-    if follows.islower() or follows in _CONTINUES:
+    if (follows.islower() and not lower) or follows in _CONTINUES:
         return False
     return marks != "." or not _is_abbreviated(text, match.start(), follows)
 
