@@ -14,7 +14,7 @@ from selftaught.data.template import Template
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained
 from selftaught.randomness import derive
-from selftaught.scoring import Prompt, open_scorer
+from selftaught.scoring import CausalScorer, Prompt, open_scorer
 
 TOTAL, PER_TOKEN, OVER_CONTEXT = METHODS = ("total", "per token", "over answer context")
 Tokens = tuple[int, ...]
@@ -38,7 +38,7 @@ class Prompter:
         seed: of the draws.
 
     Raises:
-        SelftaughtError: if the model is no decoder, or has no language modelling head.
+        SelftaughtError: if the model has not learned to continue a text.
     """
 
     def __init__(
@@ -49,13 +49,14 @@ class Prompter:
         shown: Sequence[LabelledText],
         seed: int,
     ) -> None:
-        if not pretrained.backbone.is_decoder:
+        scorer = open_scorer(pretrained)
+        if not isinstance(scorer, CausalScorer):
             raise SelftaughtError(
-                "this model reads from both sides: it cannot be prompted",
+                "this model cannot be prompted: it has not learned to continue a text",
                 where=str(pretrained.folder),
                 do="give a run of selftaught pretrain --objective causal_lm, or fine-tune this one",
             )
-        self._scorer, self._template, self._seed = open_scorer(pretrained), template, seed
+        self._scorer, self._template, self._seed = scorer, template, seed
         self.labels = tuple(words)
         self._answers = tuple(self._scorer.encode([template.answer(word) for word in words.values()]))
         said = dict(zip(self.labels, self._answers, strict=True))

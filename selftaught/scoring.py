@@ -54,6 +54,8 @@ class Scorer(ABC):
     """A language model that is asked how likely texts are; see :func:`open_scorer`."""
 
     measure: ClassVar[str]
+    causal: ClassVar[bool]
+    """Whether a token sees only those before it; an encoder's sees all in any case."""
 
     def __init__(self, backbone: TextBackbone, head: nn.Module, tokenizer: TextTokenizer) -> None:
         self._backbone, self._head, self._tokenizer = backbone.eval(), head.eval(), tokenizer
@@ -117,7 +119,7 @@ class Scorer(ABC):
     def _weigh(self, rows: list[_Row]) -> np.ndarray:
         """The log-likelihood of each token asked about, row by row: float64 [N]."""
         device = next(self._backbone.parameters()).device
-        batch = {name: tensor.to(device) for name, tensor in _padded(rows).items()}
+        batch = {name: tensor.to(device) for name, tensor in _padded(rows, self.causal).items()}
         width = batch["input_ids"].shape[1]
         places = [i * width + place for i, row in enumerate(rows) for place, _, _ in row.asked]
         states = self._backbone(batch).flatten(0, 1)[torch.tensor(places, dtype=torch.long, device=device)]  # [N, D]
@@ -144,6 +146,7 @@ class CausalScorer(Scorer):
     """
 
     measure = "log-likelihood"
+    causal = True
 
     def __init__(self, backbone: TextBackbone, head: nn.Module, tokenizer: TextTokenizer) -> None:
         super().__init__(backbone, head, tokenizer)
@@ -172,18 +175,21 @@ class CausalScorer(Scorer):
 class MaskedScorer(Scorer):
     """The pseudo-likelihood of a text: the product of each token's given all others (Salazar et al. 2020, section 2).
 
+    A decoder that has learned to fill in answers one place before; see :class:`selftaught.objectives.mlm.MLM`.
+
     Raises:
         SelftaughtError: if the tokenizer has no mask.
     """
 
     measure = "pseudo-log-likelihood"
+    causal = False
 
     def __init__(self, backbone: TextBackbone, head: nn.Module, tokenizer: TextTokenizer) -> None:
         super().__init__(backbone, head, tokenizer)
         mask = tokenizer.id_of("mask_token")
         if mask is None:
             raise SelftaughtError("this model has no mask token to put in a token's place")
-        self._mask = mask
+        self._mask, self._shift = mask, int(backbone.is_decoder)
         self._closing = () if tokenizer.end_id is None else (tokenizer.end_id,)
 
     def _rows(self, prompt: Prompt, first: int) -> Iterator[_Row]:
@@ -192,7 +198,7 @@ class MaskedScorer(Scorer):
             positions = list(range(len(whole)))
             for place, token in enumerate(answer, len(prompt.context)):
                 ids = [*whole[:place], self._mask, *whole[place + 1 :]]
-                yield _Row(ids, [(place, token, first + number)], [0] * len(whole), positions)
+                yield _Row(ids, [(place - self._shift, token, first + number)], [0] * len(whole), positions)
 
 
 def open_scorer(pretrained: Pretrained) -> Scorer:
@@ -203,15 +209,27 @@ def open_scorer(pretrained: Pretrained) -> Scorer:
     """
     backbone, tokenizer = pretrained.backbone, pretrained.tokenizer
     head = CausalLMHead.of(backbone) if backbone.is_decoder else MaskedLMHead.of(backbone, tokenizer.spec().unigram)
-    if head.fresh:
+    if head.fresh or not _was_saved_with_a_head(pretrained):
         raise SelftaughtError(
             "this model cannot say how likely a text is: it has no language modelling head",
             where=str(pretrained.folder),
             do="give a run of selftaught pretrain --objective causal_lm or mlm",
         )
     head.to(next(backbone.parameters()).device)
-    kind = CausalScorer if backbone.is_decoder else MaskedScorer
+    kind = CausalScorer if backbone.is_decoder and not _only_fills_in(pretrained) else MaskedScorer
     return kind(backbone, head, tokenizer)
+
+
+def _was_saved_with_a_head(pretrained: Pretrained) -> bool:
+    """A decoder's head is often the token embeddings, which are there in a classifier as well."""
+    names = pretrained.backbone.config.architectures
+    return not names or not pretrained.backbone.is_decoder or any("LM" in name for name in names)
+
+
+def _only_fills_in(pretrained: Pretrained) -> bool:
+    """Whether it is a decoder that was asked about hidden tokens and never about the next one."""
+    asked = pretrained.recipe.objective.name.split("+") if pretrained.recipe else []
+    return "mlm" in asked and "causal_lm" not in asked
 
 
 def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
@@ -227,7 +245,7 @@ def _batched(rows: Iterable[_Row]) -> Iterator[list[_Row]]:
         yield batch
 
 
-def _padded(rows: list[_Row]) -> Batch:
+def _padded(rows: list[_Row], causal: bool) -> Batch:
     """Rows as tensors [B, T]; branches and positions only where a row has several answers to keep apart."""
     width = max(len(row.ids) for row in rows)
 
@@ -238,6 +256,7 @@ def _padded(rows: list[_Row]) -> Batch:
     batch: Batch = {
         "input_ids": stacked((row.ids for row in rows), 0),
         "attention_mask": torch.arange(width) < lengths[:, None],
+        "causal": torch.full((len(rows),), causal),
     }
     if any(row.branches[-1] > 1 for row in rows):
         batch["branches"] = stacked((row.branches for row in rows), -1)

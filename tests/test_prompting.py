@@ -6,9 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
-from selftaught.backbones.hf import CausalLMHead, TextBackbone, save_model
+from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone, save_model
 from selftaught.data.examples import LabelledText
 from selftaught.data.template import Template
 from selftaught.data.tokenise import TextTokenizer
@@ -104,7 +103,8 @@ def test_three_ways_to_weigh_answers_of_different_lengths(prompter: Prompter, pr
 
 
 def test_an_encoder_cannot_be_prompted(tmp_path: Path, small_network: NewBackbone, tokenizer: TextTokenizer) -> None:
-    save_model(tmp_path, small_network(tokenizer), nn.Module())
+    backbone = small_network(tokenizer)
+    save_model(tmp_path, backbone, MaskedLMHead.of(backbone, tokenizer.spec().unigram))
     tokenizer.save(tmp_path, 64)
     with pytest.raises(SelftaughtError, match="cannot be prompted"):
         Prompter(open_pretrained(tmp_path), TEMPLATE, WORDS, SHOWN, seed=0)

@@ -14,6 +14,7 @@ from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone, ba
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.recipe import compose
 from selftaught.scoring import Prompt, Scorer, open_scorer
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
@@ -180,6 +181,26 @@ def test_where_no_token_opens_a_document_the_one_that_closes_the_last_does(decod
     assert scorer.opening == (decoder.tokenizer.end_id,)
     with pytest.raises(SelftaughtError, match="no token that opens or closes"):
         open_scorer(without(decoder, "bos_token", "eos_token"))
+
+
+def test_a_decoder_that_only_fills_in_is_asked_about_hidden_tokens(
+    decoder: Pretrained, bytelevel: TextTokenizer, texts: list[str]
+) -> None:
+    """Its answer stands one place before the mask, where it has seen both sides."""
+    recipe = compose({"objective.name": "mlm", "objective.options": {"shifted": True}})
+    scorer = open_scorer(replace(decoder, recipe=recipe))
+    assert scorer.measure == "pseudo-log-likelihood"
+    text, mask, head = texts[0], bytelevel.id_of("mask_token"), CausalLMHead.of(decoder.backbone)
+    assert mask is not None
+    whole = torch.tensor([[bytelevel.start_id, *bytelevel.encode([text])[0], bytelevel.end_id]])
+    total = 0.0
+    for place in range(1, whole.shape[1] - 1):
+        hidden = whole.clone()
+        hidden[0, place] = mask
+        with torch.no_grad():
+            states = decoder.backbone({"input_ids": hidden, "causal": torch.tensor([False])})
+            total += float(head(states[0, place - 1]).log_softmax(-1)[whole[0, place]])
+    assert scorer.texts([text])[0] == pytest.approx(total, rel=1e-5)
 
 
 def test_a_masked_model_needs_a_mask(encoder: Pretrained) -> None:

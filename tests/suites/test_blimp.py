@@ -148,12 +148,13 @@ def test_the_table_is_in_the_runs_report(place: Path) -> None:
     assert "better than the trigram model" in text
 
 
-def test_a_fine_tuned_model_has_no_likelihoods(place: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("begun_from", ["encoder", "decoder"])
+def test_a_fine_tuned_model_has_no_likelihoods(place: Path, tmp_path: Path, begun_from: str) -> None:
     labels = tmp_path / "labels.csv"
     rows = "".join(f"The {a} {i} ran,{a}\n" for i in range(8) for a in ("fox", "heron"))
     labels.write_text("text,label\n" + rows, encoding="utf-8")
     settings = ["train.length=16", "train.precision=fp32"]
-    finetune(place / "encoder", str(labels), steps=1, out=tmp_path / "mine", set_=settings)
+    finetune(place / begun_from, str(labels), steps=1, out=tmp_path / "mine", set_=settings)
     with pytest.raises(SelftaughtError, match="no language modelling head"):
         evaluate(tmp_path / "mine", str(place / "pairs"), suite="blimp")
 
