@@ -6,7 +6,7 @@ import sys
 import pytest
 
 
-@pytest.mark.parametrize("name", ["budget", "clm_vs_trainer", "mlm_vs_trainer", "prepare", "startup"])
+@pytest.mark.parametrize("name", ["budget", "clm_vs_trainer", "mlm_vs_trainer", "order", "prepare", "sharing", "startup"])
 def test_help(name: str) -> None:
     if name == "prepare":
         pytest.importorskip("datasets")
