@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
+NAMES = ["budget", "clm_vs_trainer", "mlm_vs_trainer", "order", "prepare", "sharing", "startup"]
 
-@pytest.mark.parametrize("name", ["budget", "clm_vs_trainer", "mlm_vs_trainer", "order", "prepare", "sharing", "startup"])
+
+@pytest.mark.parametrize("name", NAMES)
 def test_help(name: str) -> None:
     if name == "prepare":
         pytest.importorskip("datasets")
