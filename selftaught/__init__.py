@@ -12,9 +12,9 @@ from typing import Any
 
 from selftaught.threads import share_cores
 
-_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "generate", "embed")
+_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "generate", "embed", "similarity")
 
-__all__ = ["check", "embed", "evaluate", "finetune", "generate", "predict", "pretrain", "verdict"]
+__all__ = ["check", "embed", "evaluate", "finetune", "generate", "predict", "pretrain", "similarity", "verdict"]
 
 
 def __getattr__(name: str) -> Any:

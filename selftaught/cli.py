@@ -15,7 +15,8 @@ VERBS = {
     "evaluate": "The objective's or the task's own measures on held-out data.",
     "predict": "Ask a fine-tuned model about new texts.",
     "generate": "Let a causal language model continue a text.",
-    "embed": "Write the features of texts to a Parquet file.",
+    "embed": "Write the vectors of texts to a Parquet file.",
+    "similarity": "How alike texts are in meaning; the nearest of many.",
     "objectives": "The objectives and tasks there are, with their options.",
 }
 

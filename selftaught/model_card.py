@@ -14,6 +14,7 @@ _USES = {
     "question-answering": "AutoModelForQuestionAnswering",
     "text-generation": "AutoModelForCausalLM",
 }
+SENTENCES = "sentence-similarity"  # what sentence-transformers loads
 _PIPELINES = {"masked-lm": "fill-mask", "causal-lm": "text-generation"}  # the others are called as what they do
 
 
@@ -21,14 +22,14 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
     """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
 
     Args:
-        kind: a key of :data:`_USES`; of a task it is the name of its pipeline.
+        kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or :data:`SENTENCES`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
     """
     lines = [
         "---",
-        "library_name: transformers",
+        f"library_name: {'sentence-transformers' if kind == SENTENCES else 'transformers'}",
         f"pipeline_tag: {_PIPELINES.get(kind, kind)}",
         "tags: [selftaught]",
         "---",
@@ -42,10 +43,7 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
         "## Use",
         "",
         "```python",
-        f"from transformers import AutoTokenizer, {_USES[kind]}",
-        "",
-        f'model = {_USES[kind]}.from_pretrained("model")  # the folder beside this file',
-        'tokenizer = AutoTokenizer.from_pretrained("model")',
+        *_use(kind),
         "```",
         "",
         "## Limits",
@@ -54,6 +52,23 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
         "",
     ]
     replace_file(run.folder / "README.md", "\n".join(lines))
+
+
+def _use(kind: str) -> list[str]:
+    """How the model is loaded, in Python."""
+    if kind == SENTENCES:
+        return [
+            "from sentence_transformers import SentenceTransformer",
+            "",
+            'model = SentenceTransformer("model")  # the folder beside this file',
+            'vectors = model.encode(["a text", "another one"])',
+        ]
+    return [
+        f"from transformers import AutoTokenizer, {_USES[kind]}",
+        "",
+        f'model = {_USES[kind]}.from_pretrained("model")  # the folder beside this file',
+        'tokenizer = AutoTokenizer.from_pretrained("model")',
+    ]
 
 
 def _rows(title: str, values: Mapping[str, Any]) -> list[str]:

@@ -36,7 +36,7 @@ from selftaught.held_out import ROWS, TextBaseline, held_out_batches, held_out_m
 from selftaught.loop import Learner, Progress, evaluate
 from selftaught.machine import memory_bytes, pick_device, pick_precision
 from selftaught.metrics.spread import uniformity
-from selftaught.model_card import write_card
+from selftaught.model_card import SENTENCES, write_card
 from selftaught.objective import Objective, Spec
 from selftaught.optim import adamw
 from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
@@ -414,7 +414,8 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         notes += filter(None, [collapse_sentence(vectors["uniformity"])])
     with written_aside(run.model) as folder:
         save_model(folder, backbone, ready.learner.heads)
-        corpus.tokenizer.save(folder, backbone.longest_row)
+        continues = backbone.is_decoder and ready.objective.pooling is None
+        corpus.tokenizer.save(folder, backbone.longest_row, closes=not continues)
         if ready.objective.pooling:
             longest = min(LONGEST_TEXT, backbone.longest_row)
             save_pooling(folder, ready.objective.pooling, backbone.width, longest)
@@ -470,7 +471,8 @@ def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
         "Whether it helps on a task of yours is what `selftaught verdict` measures; a low loss does not say so.",
         "The licence of the training text applies to what may be done with the model; this card does not know it.",
     ]
-    kind = _KINDS.get(type(model_head(ready.learner.heads)), "feature-extraction")
+    made = _KINDS.get(type(model_head(ready.learner.heads)), "feature-extraction")
+    kind = SENTENCES if ready.objective.pooling else made
     write_card(run, kind, facts, report["held_out"], caveats)
 
 

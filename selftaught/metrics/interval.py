@@ -53,6 +53,20 @@ def bootstrap_interval(
     return Interval(float(np.mean(values)), float(low), float(high), n)
 
 
+def correlation_interval(rho: float, n: int, level: float = 0.95) -> Interval:
+    """The interval of Spearman's correlation of n rows (Bonett and Wright 2000, equation 7).
+
+    The limits are NaN below four rows, and where the order is the same or the opposite in all of them.
+    """
+    if n < 4 or abs(rho) >= 1:
+        return Interval(rho, float("nan"), float("nan"), n)
+    from scipy.special import ndtri
+
+    half = float(ndtri((1 + level) / 2)) * ((1 + rho**2 / 2) / (n - 3)) ** 0.5
+    middle = np.arctanh(rho)
+    return Interval(rho, float(np.tanh(middle - half)), float(np.tanh(middle + half)), n)
+
+
 def paired_difference(a: Sequence[float], b: Sequence[float], level: float = 0.95) -> Interval:
     """The interval of ``a - b`` where both hold the scores of the same seeds in the same order.
 

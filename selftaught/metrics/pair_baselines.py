@@ -51,11 +51,16 @@ def pair_features(train: Pairs, test: Pairs) -> tuple[Any, Any]:
 
 def cosine_scores(train: Pairs, scores: Sequence[float], test: Pairs) -> list[float]:
     """The cosine of the two TF-IDF rows, moved and stretched to the mean and the spread of the training scores."""
-    first, second = _both_sides([*train, *test])
-    cosine = _row_sums(first.multiply(second)).astype(np.float64)
+    cosine = cosines([*train, *test])
     seen = cosine[: len(train)]
     stretched = np.mean(scores) + (cosine[len(train) :] - seen.mean()) * (np.std(scores) / max(seen.std(), 1e-6))
     return [float(score) for score in stretched]
+
+
+def cosines(pairs: Pairs) -> np.ndarray:
+    """How alike the texts of each pair are by their words: the cosine of their TF-IDF rows, float64 [N]."""
+    first, second = _both_sides(pairs)
+    return _row_sums(first.multiply(second)).astype(np.float64)
 
 
 def ridge_scores(train: Any, scores: Sequence[float], test: Any, seed: int) -> list[float]:

@@ -62,7 +62,8 @@ class SimCSE(Objective):
         ``uniformity`` is a matter of the whole batch, and counted for each of its sentences.
         """
         first, second = features
-        cosines = first @ second.T  # [B, B]
+        with torch.autocast(first.device.type, enabled=False):  # in bfloat16 a cosine near 1 is off by a part in 256
+            cosines = first @ second.T  # [B, B]
         same = batch["sentence"][:, None] == batch["sentence"][None, :]
         own = torch.arange(len(first), device=first.device)
         twins = same & ~torch.eye(len(first), dtype=torch.bool, device=first.device)

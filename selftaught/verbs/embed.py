@@ -1,11 +1,12 @@
-"""``selftaught embed``: features of texts, for search, clustering, or any model of one's own."""
+"""``selftaught embed``: vectors of texts, for search, clustering, or any model of one's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -14,9 +15,9 @@ from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row
 from selftaught.errors import SelftaughtError
-from selftaught.features import POOLS, text_features
+from selftaught.features import POOLS, sentence_vectors, text_features
 from selftaught.machine import pick_device
-from selftaught.pretrained import open_pretrained
+from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.verbs import Place
 
 _ROWS_AT_ONCE = 4096
@@ -31,7 +32,9 @@ def embed(
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Write the features of each row of the data to a Parquet file: text, file, line, vector.
+    """Write the vector of each row of the data to a Parquet file: text, file, line, vector.
+
+    It is the sentence vector of a model that was trained to make one, and otherwise the features that a probe sees.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
@@ -44,7 +47,7 @@ def embed(
     out = Path(out)
     pretrained = open_pretrained(run)
     pretrained.backbone.to(pick_device(device))
-    width = POOLS * pretrained.backbone.width
+    values, width = _vectors(pretrained)
     schema = pa.schema(
         [("text", pa.string()), ("file", pa.string()), ("line", pa.int64()), ("vector", pa.list_(pa.float32(), width))]
     )
@@ -58,8 +61,7 @@ def embed(
         with pq.ParquetWriter(aside, schema) as writer:
             for block in _blocks(rows):
                 texts = [row.text.strip() for row in block]
-                features = text_features(pretrained.backbone, pretrained.tokenizer, texts)
-                vectors = pa.FixedSizeListArray.from_arrays(pa.array(features.ravel()), width)
+                vectors = pa.FixedSizeListArray.from_arrays(pa.array(values(texts).ravel()), width)
                 files, lines = [row.file for row in block], [row.line for row in block]
                 writer.write_table(pa.table([texts, files, lines, vectors], schema=schema))
         require_rows(source, tally)
@@ -70,8 +72,19 @@ def embed(
     finally:
         with suppress(OSError):  # not made, or the folder is a file
             aside.unlink()
-    report = {"verb": "embed", "out": str(out), "rows": tally.to_json(), "dimensions": width}
-    return tell(report, [f"rows        {tally.summary()}", f"vectors     {out}, {width} dimensions"], json=json)
+    kind = "features" if pretrained.pooling is None else "sentence vectors"
+    report = {"verb": "embed", "out": str(out), "rows": tally.to_json(), "dimensions": width, "kind": kind}
+    return tell(
+        report, [f"rows        {tally.summary()}", f"vectors     {out}, {kind} of {width} dimensions"], json=json
+    )
+
+
+def _vectors(pretrained: Pretrained) -> tuple[Callable[[list[str]], np.ndarray], int]:
+    """What makes vectors of texts, float32 [N, D], and D."""
+    backbone, tokenizer, pooling = pretrained.backbone, pretrained.tokenizer, pretrained.pooling
+    if pooling is None:
+        return lambda texts: text_features(backbone, tokenizer, texts), POOLS * backbone.width
+    return lambda texts: sentence_vectors(backbone, tokenizer, texts, pooling), backbone.width
 
 
 def _blocks(rows: Iterator[Row]) -> Iterator[list[Row]]:

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftaught.metrics.interval import Interval, bootstrap_interval, paired_difference, paired_p_value, t_interval
+from selftaught.metrics.interval import (
+    Interval,
+    bootstrap_interval,
+    correlation_interval,
+    paired_difference,
+    paired_p_value,
+    t_interval,
+)
 
 scores = st.lists(st.floats(0, 1), min_size=3, max_size=8)
 
@@ -81,3 +88,13 @@ def test_a_bootstrap_interval_of_equal_values_has_no_width() -> None:
     assert bootstrap_interval([0.5] * 9) == Interval(0.5, 0.5, 0.5, 9)
     with pytest.raises(ValueError, match="at least one"):
         bootstrap_interval([])
+
+
+def test_the_interval_of_a_correlation_by_hand() -> None:
+    found = correlation_interval(0.8, 5)
+    half = 1.959964 * sqrt((1 + 0.32) / 2)
+    assert found.mean == 0.8
+    assert found.low == pytest.approx(np.tanh(np.arctanh(0.8) - half))
+    assert found.high == pytest.approx(np.tanh(np.arctanh(0.8) + half))
+    assert isnan(correlation_interval(0.5, 3).low)
+    assert isnan(correlation_interval(-1.0, 10).high)
