@@ -260,12 +260,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
     place = tmp_path_factory.mktemp("electra")
     (place / "text").mkdir()
     for i in range(30):
-        (place / "text" / f"{i}.md").write_text("\n".join(f"{text} {i}" for text in texts), encoding="utf-8")
+        (place / "text" / f"{i}.md").write_text("\n".join(texts[i:] + texts[:i]), encoding="utf-8")
     return place
 
 
 def run(folder: Path, out: str, **more: Any) -> dict[str, Any]:
-    given = {"objective": "electra", "steps": 40, "batch": 8, **more}
+    given = {"objective": "electra", "steps": 120, "batch": 8, **more}
     if "init" not in given:
         given["size"] = "tiny"
     settings = ["train.length=16", "train.precision=fp32"]
@@ -279,7 +279,8 @@ def report(folder: Path) -> dict[str, Any]:
 
 def test_a_run_measures_both_networks(folder: Path, report: dict[str, Any]) -> None:
     held_out = report["held_out"]
-    assert held_out["generator.below_unigram"] > 0
+    assert held_out["generator.below_unigram"] > 0.1
+    assert held_out["discriminator.loss"] < 0.32  # what a guess by the share of replaced tokens alone costs is 0.35
     assert held_out["loss"] == pytest.approx(held_out["generator.loss"] + 50 * held_out["discriminator.loss"])
     for name in ("accuracy", "replaced", "precision", "recall"):
         assert 0 <= held_out[f"discriminator.{name}"] <= 1
