@@ -104,10 +104,42 @@ class ContrastWatch:
         )
 
 
+@dataclass
+class OneAnswerWatch:
+    """Notices a discriminator that calls every token an original, as most of them are.
+
+    Args:
+        patience: over how many of the latest steps it must have done so.
+        least: the share of the replaced tokens that it must find to do anything else.
+    """
+
+    patience: int = 500
+    least: float = 0.01
+    _recent: deque[float] = field(default_factory=deque)
+    _told: bool = False
+
+    def see(self, recall: float) -> str | None:
+        """A sentence when that has gone on; said once."""
+        self._recent.append(recall)
+        if len(self._recent) > self.patience:
+            self._recent.popleft()
+        if self._told or len(self._recent) < self.patience or _mean(self._recent) >= self.least:
+            return None
+        self._told = True
+        return (
+            f"one answer: for {self.patience} steps the discriminator has called nearly every token an original; it "
+            f"found {_mean(self._recent):.1%} of the replaced ones. Its accuracy is high because most tokens are "
+            "originals, and says nothing. Likely causes: too few steps yet (masked language modelling learns sooner), "
+            "a learning rate too high for this size, or a loss of too little weight (objective.options.weight)."
+        )
+
+
 def watch_over(
     objective: Objective, spec: Spec, batch: int, entropy: float
 ) -> Callable[[Mapping[str, float]], str | None]:
-    """What sees the measures of each step and says what is wrong: plateaus of tokens' costs, contrasts at chance.
+    """What sees the measures of each step and says what is wrong.
+
+    Plateaus of tokens' costs, contrasts at chance, discriminators with one answer.
 
     Args:
         batch: samples a batch.
@@ -120,9 +152,11 @@ def watch_over(
         for prefix, part in parts.items()
         if part.couples_batch and (chance := part.chance(spec, batch)) is not None
     ]
+    one_answers = [(OneAnswerWatch(), f"{prefix}discriminator.recall") for prefix in parts]
 
     def see(measures: Mapping[str, float]) -> str | None:
         said = [watch.see(measures[loss]) for watch, loss in plateaus]
+        said += [watch.see(measures[recall]) for watch, recall in one_answers if recall in measures]
         for watch, prefix in contrasts:
             said.append(watch.see(measures[f"{prefix}loss"], measures.get(f"{prefix}uniformity", -math.inf)))
         return "; ".join(filter(None, said)) or None

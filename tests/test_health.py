@@ -4,8 +4,17 @@ import math
 
 import pytest
 
-from selftaught.health import ContrastWatch, Diverged, PlateauWatch, check_finite, collapse_sentence, watch_over
+from selftaught.health import (
+    ContrastWatch,
+    Diverged,
+    OneAnswerWatch,
+    PlateauWatch,
+    check_finite,
+    collapse_sentence,
+    watch_over,
+)
 from selftaught.objective import Spec, Sum
+from selftaught.objectives.electra import Electra
 from selftaught.objectives.mlm import MLM
 from selftaught.objectives.simcse import SimCSE
 
@@ -75,11 +84,24 @@ def test_vectors_that_are_nearly_one_are_called_so() -> None:
     assert "uniformity -0.05" in (collapse_sentence(-0.05) or "")
 
 
+def test_a_discriminator_with_one_answer_is_told_of_once() -> None:
+    watch = OneAnswerWatch(patience=4)
+    said = [sentence for recall in [0.3, 0.0, 0.01, 0.0, 0.0, 0.0, 0.0] if (sentence := watch.see(recall))]
+    assert len(said) == 1
+    assert "found 0.2% of the replaced" in said[0]
+    assert "original" in said[0]
+    finds = OneAnswerWatch(patience=4)
+    assert not any(finds.see(recall) for recall in [0.0, 0.0, 0.0, 0.5] * 5)
+
+
 def test_a_sum_is_watched_part_by_part(spec: Spec) -> None:
     see = watch_over(Sum((MLM(), SimCSE())), spec, batch=8, entropy=3.0)
     stuck = {"mlm.loss": 1.0, "simcse.loss": math.log(8), "simcse.uniformity": -0.0}
     said = [sentence for _ in range(150) if (sentence := see(stuck))]
     assert len(said) == 1
     assert "collapse" in said[0]
+    see = watch_over(Sum((MLM(), Electra())), spec, batch=8, entropy=3.0)
+    idle = {"mlm.loss": 1.0, "electra.generator.loss": 1.0, "electra.discriminator.recall": 0.0}
+    assert any("one answer" in (see(idle) or "") for _ in range(500))
     see = watch_over(MLM(), spec, batch=8, entropy=3.0)
     assert any("plateau" in (see({"loss": 3.0}) or "") for _ in range(300))
