@@ -35,6 +35,7 @@ from selftaught.backbones.hf import (
     backbone_from_config,
     load_backbone,
     save_model,
+    slim_twin,
     untrained_twin,
 )
 from selftaught.errors import SelftaughtError
@@ -246,6 +247,28 @@ def test_an_untrained_twin_has_the_same_network_and_other_weights(config: Any) -
     shapes = [{name: p.shape for name, p in one.named_parameters()} for one in (backbone, twin)]
     assert shapes[0] == shapes[1]
     assert not torch.equal(backbone.embeddings().weight, twin.embeddings().weight)
+
+
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_slim_twin_is_as_deep_and_reads_the_same_embeddings(config: Any, batch: Batch, share: float) -> None:
+    backbone = backbone_from_config(config)
+    twin = slim_twin(backbone, share)
+    assert (twin.width, twin.inner, twin.layers) == (32 * share, 48 * share, 2)
+    assert twin.config.num_attention_heads == 2 * share
+    assert twin(batch).shape == (2, 16, 32 * share)
+    twin(batch).square().sum().backward()
+    assert [name for name, p in twin.named_parameters() if p.grad is None] == []
+    assert backbone.embeddings().weight.grad is not None
+    tensors = learner_tensors(torch.nn.ModuleList([backbone, twin])).values()
+    assert len([tensor for tensor in tensors if tensor.ndim == 2 and V in tensor.shape]) == 1
+
+
+@torch.no_grad()
+def test_a_slim_twin_tells_tokens_apart(config: Any) -> None:
+    """As the whole network does: what stands before its first layer is mostly the token."""
+    twin = slim_twin(backbone_from_config(config), 0.5).eval()
+    states = twin.layer_states({"input_ids": torch.arange(5, 37)[None]})[0][0]
+    assert states.std(0).mean() > 0.3 * states.std()
 
 
 def test_the_longest_row_is_as_long_as_the_positions_reach(config: Any) -> None:
