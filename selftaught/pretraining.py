@@ -491,7 +491,7 @@ def _held_out_lines(held: dict[str, Any]) -> list[str]:
         if (right := held.get(f"{prefix}accuracy")) is not None:
             line += f"; {right:.1%} right"
         if (recall := held.get(f"{prefix}recall")) is not None:
-            line += f"; finds {recall:.1%} of what was replaced, {held[f'{prefix}precision']:.1%} of its finds are right"
+            line += f"; finds {recall:.1%} of the replaced, {held[f'{prefix}precision']:.1%} of its finds are right"
         lines.append(line)
     return lines
 
