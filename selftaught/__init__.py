@@ -12,9 +12,31 @@ from typing import Any
 
 from selftaught.threads import share_cores
 
-_VERBS = ("check", "pretrain", "finetune", "verdict", "evaluate", "predict", "generate", "embed", "similarity")
+_VERBS = (
+    "check",
+    "pretrain",
+    "finetune",
+    "verdict",
+    "distill",
+    "evaluate",
+    "predict",
+    "generate",
+    "embed",
+    "similarity",
+)
 
-__all__ = ["check", "embed", "evaluate", "finetune", "generate", "predict", "pretrain", "similarity", "verdict"]
+__all__ = [
+    "check",
+    "distill",
+    "embed",
+    "evaluate",
+    "finetune",
+    "generate",
+    "predict",
+    "pretrain",
+    "similarity",
+    "verdict",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,6 +12,7 @@ VERBS = {
     "pretrain": "Turn unlabelled text into a pretrained model.",
     "finetune": "Teach a pretrained model a task from labels.",
     "verdict": "Did self-supervision help? The label-efficiency curve beside honest baselines.",
+    "distill": "Make a small model that keeps most of what a large one knows.",
     "evaluate": "The objective's or the task's own measures on held-out data.",
     "predict": "Ask a fine-tuned model about new texts.",
     "generate": "Let a causal language model continue a text.",

@@ -8,9 +8,11 @@ import numpy as np
 import torch
 
 from selftaught.backbones.hf import TextBackbone, fresh_weights, text_backbone
+from selftaught.backbones.teacher import Teacher
 from selftaught.data.examples import whole_text
 from selftaught.data.loader import Batches
 from selftaught.data.tokenise import TextTokenizer
+from selftaught.imitation import Imitate
 from selftaught.loop import Learner, to_device, train
 from selftaught.metrics.sampling import split_train_test
 from selftaught.objective import Batch, Spec
@@ -121,11 +123,14 @@ class Finetuning:
     """A task to be learned: the learner, the examples to train on, and those to stop by.
 
     Args:
+        learner: the network and the task's head, as they answer.
+        trained: the learner that is trained; another one where both learn from a teacher.
         steps: how many suit this number of examples.
         stop: examples that are not trained on; none if there are too few.
     """
 
     learner: Learner
+    trained: Learner
     samples: TaskSamples
     steps: int
     stop: tuple[Any, ...]
@@ -137,7 +142,7 @@ class Finetuning:
         return fresh_weights(self.learner.heads)
 
     def batches(self, size: int, workers: int = 0) -> Batches:
-        return Batches(self.samples, self.learner.objective, Spec(), size, self.seed, workers)
+        return Batches(self.samples, self.trained.objective, Spec(), size, self.seed, workers)
 
     def stopping_measures(self) -> dict[str, float]:
         """All of the task's measures on the examples to stop by; the first is what decides."""
@@ -156,14 +161,25 @@ def prepare_learner(
     *,
     seed: int,
     precision: str,
+    teacher: Teacher | None = None,
 ) -> Finetuning:
-    """The task's head above ``backbone``, to be trained on these examples, some set aside to stop by."""
+    """The task's head above ``backbone``, to be trained on these examples, some set aside to stop by.
+
+    Args:
+        teacher: has learned the task already; it is then imitated.
+    """
     fit, stop = hold_out_examples(task, examples, seed)
     torch.manual_seed(derive("finetune", seed))
-    learner = Learner({"text": backbone}, task, Spec(), precision)
-    learner.to(next(backbone.parameters()).device)
-    samples = TaskSamples(task, [examples[i] for i in fit], tokenizer, longest_row(task, backbone))
-    return Finetuning(learner, samples, finetuning_steps(len(fit), BATCH), tuple(examples[i] for i in stop), seed)
+    learner = trained = Learner({"text": backbone}, task, Spec(), precision)
+    if teacher is not None:
+        trained = Learner({"text": backbone, "teacher": teacher}, Imitate(task), Spec(), precision)
+        learner.heads = trained.heads.get_submodule("answers")
+    trained.to(next(backbone.parameters()).device)
+    networks = [backbone] if teacher is None else [backbone, teacher.backbone]
+    longest = min(longest_row(task, network) for network in networks)
+    samples = TaskSamples(task, [examples[i] for i in fit], tokenizer, longest)
+    steps = finetuning_steps(len(fit), BATCH)
+    return Finetuning(learner, trained, samples, steps, tuple(examples[i] for i in stop), seed)
 
 
 def finetune_quickly(

@@ -29,7 +29,9 @@ class Data(_Section):
     labels: str | None = None
     """Labels for the probe while pretraining."""
     test: str | None = None
-    """Labels to be scored on after fine-tuning."""
+    """Labels to be scored on after fine-tuning, or after the task stage of distillation."""
+    task_labels: str | None = None
+    """Labels for the task stage of distillation."""
 
 
 class Goal(_Section):
@@ -124,7 +126,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
 
 
 _MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
-_PATHS = {"data.path", "data.labels", "data.test", "model.init", "model.teacher", "model.tokenizer"}
+_PATHS = {"data.path", "data.labels", "data.test", "data.task_labels", "model.init", "model.teacher", "model.tokenizer"}
 
 
 def settled(file: Path, asked: Recipe) -> Recipe | None:

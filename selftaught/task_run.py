@@ -8,6 +8,7 @@ from safetensors.torch import load_file, save_file
 
 from selftaught import lookup
 from selftaught.backbones.hf import save_model
+from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
@@ -117,7 +118,13 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
     precision = train.precision or pick_precision(device)
     backbone = pretrained.backbone.to(device)
     made = prepare_learner(
-        backbone, pretrained.tokenizer, task, examples.examples, seed=train.seed, precision=precision
+        backbone,
+        pretrained.tokenizer,
+        task,
+        examples.examples,
+        seed=train.seed,
+        precision=precision,
+        teacher=_teacher(recipe.model.teacher, pretrained),
     )
     batch = train.batch or min(BATCH, len(made.samples))
     steps = train.steps
@@ -133,6 +140,16 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
     }
     resolved = recipe.model_copy(update={"train": train.model_copy(update=values)})
     return Ready(resolved, pretrained, examples, test, made)
+
+
+def _teacher(place: str | None, student: Pretrained) -> Teacher | None:
+    """The fine-tuned model to imitate, if one is named."""
+    if place is None:
+        return None
+    found = open_pretrained(place)
+    if found.tokenizer.fingerprint != student.tokenizer.fingerprint:
+        raise SelftaughtError("the teacher has another tokenizer than the student", where=place)
+    return classifying_teacher(found.backbone)
 
 
 def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
@@ -161,9 +178,9 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
 
     outcome = fit(
         run,
-        made.learner,
+        made.trained,
         made.batches(train.batch, train.workers).starting,
-        adamw(made.learner, train.rate, weight_decay=train.weight_decay),
+        adamw(made.trained, train.rate, weight_decay=train.weight_decay),
         Plan.of(train, unit="rows", per_sample=1, checks=_CHECKS),
         check=check,
         stop=lambda: memory.get("stale", 0) >= PATIENCE,
@@ -225,6 +242,7 @@ def _write_card(run: Run, ready: Ready, report: dict[str, Any]) -> None:
     facts = {
         "task": report["task"],
         "begun from": str(ready.recipe.model.init),
+        "learned from": ready.recipe.model.teacher,
         **told,
         "labelled rows": len(ready.examples.examples),
         "steps": report["steps"],

@@ -14,7 +14,7 @@ ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
     {"errors", "threads", "randomness", "objective", "pretext"},
-    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions"},
+    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation"},
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
@@ -22,6 +22,8 @@ FLOORS = (
     },
     {
         "pretraining",
+        "distilling",
+        "retention",
         "finetuning",
         "task_run",
         "splitting",

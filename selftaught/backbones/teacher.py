@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone
+from selftaught.backbones.hf import CausalLMHead, ClassificationHead, MaskedLMHead, TextBackbone
 from selftaught.backbones.insides import Insides, insides
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
@@ -68,6 +68,24 @@ def _language_head(backbone: TextBackbone) -> CausalLMHead | MaskedLMHead:
         return CausalLMHead.of(backbone)
     unigram = torch.full((backbone.config.vocab_size,), 1.0)  # only for heads that are fresh, which are not kept
     return MaskedLMHead.of(backbone, unigram)
+
+
+def classifying_teacher(backbone: TextBackbone) -> Teacher:
+    """A teacher that tells classes apart, as it was fine-tuned to.
+
+    Raises:
+        SelftaughtError: if it was not.
+    """
+    config = backbone.config
+    classes = tuple(config.id2label[i] for i in sorted(config.id2label))
+    head = ClassificationHead.of(backbone, classes, config.problem_type or "single_label_classification")
+    if head.fresh:
+        raise SelftaughtError(
+            "this teacher has not been fine-tuned: it knows no classes",
+            where=str(backbone.origin or ""),
+            do="selftaught finetune RUN LABELS teaches it some",
+        )
+    return Teacher(backbone, head)
 
 
 def teacher_of(backbones: nn.ModuleDict) -> Teacher:
