@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from selftaught.data.encoding import Encoding
 from selftaught.data.files import DataFile
@@ -12,6 +13,10 @@ from selftaught.data.records import LONGEST_RECORD, TOO_LONG, Line, Record, reco
 PIECE = 1 << 20
 AT_THE_END = 32  # characters: an error so near the end of what was read may be cured by reading on
 BETWEEN = re.compile(r"[\s,\[\]]*")
+STRING = r'"(?:[^"\\]|\\.)*"'
+FIRST_MEMBER = re.compile(rf"\s*\{{[^\[\]{{}}]*\[\s*(?=\{{\s*({STRING})\s*:)")
+BETWEEN_MEMBERS = re.compile(rf"(?:[\s,\[\]}}]|{STRING}\s*:)*")
+HEAD = 100  # lines
 NEXT_OBJECT = re.compile(r"\}\s*,?\s*(?=\{)")
 UNREADABLE = "is JSON that cannot be read: nested too deep, or a number too long"
 NAMES = {list: "a list", str: "a string", int: "a number", float: "a number", bool: "true or false"}
@@ -62,6 +67,47 @@ def json_objects(file: DataFile, encoding: Encoding) -> Iterator[Record]:
         yield Record(line, {}, why if found else f"{why}; nothing after it could be read")
     if buffer.damage:
         yield buffer.damage
+
+
+def json_members(file: DataFile, encoding: Encoding) -> Iterator[Record]:
+    """The objects in the lists of one object, such as ``{"NAME": [{…}, {…}]}``; nothing if the file begins otherwise.
+
+    The file is held whole. A broken object is named by its line that is no text, if it has one; reading goes on with
+    the next that has the same first key as the very first.
+    """
+    opening = FIRST_MEMBER.match("".join(line.text for line in islice(record_lines(file, encoding), HEAD)))
+    if opening is None:
+        return
+    lines = list(record_lines(file, encoding))
+    text, spoiled = "".join(line.text for line in lines), {line.number: line.why for line in lines if line.why}
+    begins = re.compile(rf"\{{\s*{re.escape(opening[1])}\s*:")
+    at, number = 0, 1
+    for value, why, start, end in _members(text, opening.end(), begins):
+        number += text.count("\n", at, start)
+        last = number + text.count("\n", start, end)
+        bad = next((line for line in range(number, last + 1) if line in spoiled), None)
+        if bad is not None:
+            yield Record(bad, {}, spoiled[bad])
+        elif why or isinstance(value, dict):
+            yield _record(number, value, why)
+        at, number = end, last
+
+
+def _members(text: str, at: int, begins: re.Pattern[str]) -> Iterator[tuple[object, str, int, int]]:
+    """Each value from ``at`` on, what is wrong with it, and where it starts and ends."""
+    while (at := _end(BETWEEN_MEMBERS.match(text, at), len(text))) < len(text):
+        start, value, why = at, None, ""
+        try:
+            value, at = json.JSONDecoder().raw_decode(text, start)
+        except (ValueError, RecursionError) as error:
+            why = f"is not JSON: {_reason(error)}" if isinstance(error, json.JSONDecodeError) else UNREADABLE
+            following = begins.search(text, start + 1)
+            at = following.start() if following else len(text)
+        yield value, why, start, at
+
+
+def _end(match: re.Match[str] | None, otherwise: int) -> int:
+    return match.end() if match else otherwise
 
 
 class _Buffer:
