@@ -14,7 +14,7 @@ ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
     {"errors", "threads", "randomness", "objective", "pretext"},
-    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation"},
+    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
