@@ -83,6 +83,18 @@ class Task(Objective, Generic[E]):
     def baselines(self, train: Sequence[E], test: Sequence[E], seed: int) -> dict[str, list[Answer]]:
         """The answers to ``test`` of methods that need no pretraining, by the names they are shown under."""
 
+    def shown(self, answer: Answer) -> list[str]:
+        """An answer for the terminal: its texts, numbers and lists of texts; what is nested deeper is for programs."""
+        found = []
+        for value in answer.values():
+            if isinstance(value, str):
+                found.append(value)
+            elif isinstance(value, int | float):
+                found.append(f"{value:.3f}")
+            elif isinstance(value, list) and all(isinstance(part, str) for part in value):
+                found.append(", ".join(value))
+        return found
+
     def strata(self, examples: Sequence[E]) -> list[str]:
         """The class of each example where there are classes: splits are stratified by it, and budgets counted in it."""
         return [""] * len(examples)
@@ -96,5 +108,5 @@ class Task(Objective, Generic[E]):
         return []
 
     def by_class(self, examples: Sequence[E], answers: Sequence[Answer]) -> dict[str, dict[str, float | None]]:
-        """Measures of each class apart: ``rows``, ``recall``, ``precision`` (None where it was never the answer)."""
+        """Measures of each class apart: ``rows``, ``recall``, ``precision`` (None where it was never the answer), …"""
         return {}

@@ -8,7 +8,7 @@ class that users know, and the parity tests hold the two to the same numbers.
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 import transformers
@@ -21,6 +21,7 @@ from transformers import (
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
 )
 from transformers.activations import NewGELUActivation
 
@@ -64,6 +65,16 @@ _CLASSIFIER: dict[str, Callable[[Any], Callable[[Tensor, Tensor], Tensor]]] = {
     "electra": lambda h: lambda x, mask: h.classifier(x),
     "distilbert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pre_classifier(x[:, 0]).relu())),
     **dict.fromkeys(_DECODERS, lambda h: lambda x, mask: h.score(last_state(x, mask))),
+}
+
+
+# The same with logits [..., K] for each token.
+_TAGGER: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
+    "modernbert": lambda h: lambda x: h.classifier(h.drop(h.head(x))),
+    **dict.fromkeys(
+        ("bert", "roberta", "xlm-roberta", "albert", "electra", "distilbert"),
+        lambda h: lambda x: h.classifier(h.dropout(x)),
+    ),
 }
 
 
@@ -318,6 +329,18 @@ class _Head(Head):
             fresh = sorted({*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])})
         return model, _parts(model, model.base_model), fresh
 
+    @classmethod
+    def _for_classes(
+        cls, backbone: TextBackbone, supported: Collection[str], classes: tuple[str, ...], **options: Any
+    ) -> Self:
+        """The head with an output for each class; their names, and other options, go into the configuration."""
+        names = dict(enumerate(classes))
+        options |= {"num_labels": len(names), "id2label": names, "label2id": {name: i for i, name in names.items()}}
+        _, parts, fresh = cls._assemble(backbone, supported, **options)
+        for name, value in options.items():
+            setattr(backbone.config, name, value)
+        return cls(backbone.config.model_type, parts, fresh)
+
 
 class MaskedLMHead(_Head):
     """From hidden states [..., D] to vocabulary logits [..., V]; the projection is the token embeddings."""
@@ -416,20 +439,33 @@ class ClassificationHead(_Head):
         cls, backbone: TextBackbone, classes: tuple[str, ...], problem: str = "single_label_classification"
     ) -> "ClassificationHead":
         """The head that belongs to ``backbone``; ``problem`` is transformers' name for what the logits mean."""
-        labels = dict(enumerate(classes))
-        options = {
-            "problem_type": problem,
-            "num_labels": len(classes),
-            "id2label": labels,
-            "label2id": {v: k for k, v in labels.items()},
-        }
-        _, parts, fresh = cls._assemble(backbone, _CLASSIFIER, **options)
-        for name, value in options.items():
-            setattr(backbone.config, name, value)
-        return cls(backbone.config.model_type, parts, fresh)
+        return cls._for_classes(backbone, _CLASSIFIER, classes, problem_type=problem)
 
     def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
         return _CLASSIFIER[self.model_type](self)(hidden, attention_mask)
+
+
+class TaggingHead(_Head):
+    """From hidden states [..., D] to the logits [..., K] of each token's classes."""
+
+    auto_class = AutoModelForTokenClassification
+
+    @classmethod
+    def of(cls, backbone: TextBackbone, classes: tuple[str, ...]) -> "TaggingHead":
+        """The head that belongs to ``backbone``.
+
+        Raises:
+            SelftaughtError: if the backbone reads from left to right: it tags a word before it has seen the next.
+        """
+        if backbone.is_decoder:
+            raise SelftaughtError(
+                f"a {backbone.config.model_type!r} network has to tag a word before it has read what follows",
+                do="pretrain with --objective mlm, or give an encoder's checkpoint",
+            )
+        return cls._for_classes(backbone, _TAGGER, classes)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return _TAGGER[self.model_type](self)(hidden)
 
 
 def new_decoder(

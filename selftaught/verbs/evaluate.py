@@ -158,9 +158,13 @@ def _on_labels(
     }
     lines = [f"rows        {found.tally.summary()}", *(f"            {row}" for row in found.tally.named(_NAMED)), ""]
     if classes:
-        rows = [
-            [name, str(c["rows"]), f"{c['recall']:.3f}", "-" if c["precision"] is None else f"{c['precision']:.3f}"]
-            for name, c in classes.items()
-        ]
-        lines += [*table(["class", "rows", "recall", "precision"], rows), ""]
+        rows = [[name, *map(_cell, measured.values())] for name, measured in classes.items()]
+        lines += [*table(["class", *next(iter(classes.values()))], rows), ""]
     return report, lines + [f"{name.replace('_', '-'):12}{value:.4f}" for name, value in measures.items()]
+
+
+def _cell(value: float | None) -> str:
+    """A count, a measure, or a dash where there is none."""
+    if value is None:
+        return "-"
+    return str(value) if isinstance(value, int) else f"{value:.3f}"

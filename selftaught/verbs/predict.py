@@ -1,6 +1,6 @@
 """``selftaught predict``: ask a model about new texts."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
 from selftaught.pretrained import open_pretrained
 from selftaught.saved_task import saved_task
-from selftaught.task import Answer
 from selftaught.verbs import Place
 
 
@@ -50,7 +49,7 @@ def predict(
         columns = Columns(text, second)
         examples, notes = _examples(inputs, lambda place: task.read(place, columns, labelled=False), task.asked)
         said = answers(task_learner(pretrained, task), pretrained.tokenizer, examples)
-        heard = [[list(_said(answer))] for answer in said]
+        heard = [[list(map(_one_line, task.shown(answer)))] for answer in said]
         notes += note_long_texts(pretrained, task, examples)
     predictions = [{**example.inputs, **answer} for example, answer in zip(examples, said, strict=True)]
     lines = [
@@ -78,17 +77,6 @@ def _examples(
     if not found:
         raise SelftaughtError("the files hold no text", where=", ".join(inputs), do="selftaught check tells why")
     return found, notes
-
-
-def _said(answer: Answer) -> Iterator[str]:
-    """An answer's texts and numbers, and its lists of texts; what is nested deeper is for --json."""
-    for value in answer.values():
-        if isinstance(value, str):
-            yield _one_line(value)
-        elif isinstance(value, int | float):
-            yield f"{value:.3f}"
-        elif isinstance(value, list) and all(isinstance(part, str) for part in value):
-            yield _one_line(", ".join(value))
 
 
 def _mask(words: list[Any]) -> str:

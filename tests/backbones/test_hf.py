@@ -15,6 +15,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForSequenceClassification,
+    AutoModelForTokenClassification,
     BertConfig,
     DistilBertConfig,
     ElectraConfig,
@@ -32,6 +33,7 @@ from selftaught.backbones.hf import (
     CausalLMHead,
     ClassificationHead,
     MaskedLMHead,
+    TaggingHead,
     backbone_from_config,
     load_backbone,
     save_model,
@@ -195,6 +197,29 @@ def test_classification_gives_the_same_logits_there_and_after_reloading(
     assert head_again.fresh == []
     with torch.no_grad():
         assert torch.equal(head_again(again(batch), batch["attention_mask"]), ours)
+
+
+def test_tags_have_the_same_logits_there_and_after_reloading(config: Any, batch: Batch, tmp_path: Path) -> None:
+    backbone, real = backbone_from_config(config), batch["attention_mask"]
+    head = TaggingHead.of(backbone, ("O", "B-x", "I-x"))
+    disturb(torch.nn.ModuleList([backbone, head]))
+    with torch.no_grad():
+        ours = head(backbone(batch))
+    save_model(tmp_path, backbone, head)
+    assert torch.allclose(ours[real], theirs(AutoModelForTokenClassification, tmp_path, batch)[real], atol=1e-5)
+    labels = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))["id2label"]
+    assert labels == {"0": "O", "1": "B-x", "2": "I-x"}
+    again = load_backbone(tmp_path).eval()
+    head_again = TaggingHead.of(again, ("O", "B-x", "I-x")).eval()
+    assert head_again.fresh == []
+    with torch.no_grad():
+        assert torch.equal(head_again(again(batch))[real], ours[real])
+    assert torch.equal(head_again(again(batch)[real]), ours[real])  # each token by itself
+
+
+def test_a_decoder_does_not_tag(decoder: Any) -> None:
+    with pytest.raises(SelftaughtError, match="has to tag a word before it has read what follows"):
+        TaggingHead.of(backbone_from_config(decoder), ("O", "B-x", "I-x"))
 
 
 def test_a_new_classifier_stands_on_a_pretrained_encoder(config: Any, batch: Batch, tmp_path: Path) -> None:
