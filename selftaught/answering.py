@@ -49,6 +49,12 @@ def fill_masks(pretrained: Pretrained, texts: Sequence[str], top: int) -> list[d
     if mask is None or spec.mask_id is None:
         raise SelftaughtError("this model has no mask token", where=str(pretrained.folder), do="fine-tune it first")
     head = MaskedLMHead.of(backbone, unigram=spec.unigram).eval()
+    if head.fresh:
+        raise SelftaughtError(
+            "this model has not learned to fill words in",
+            where=str(pretrained.folder),
+            do="give a run of selftaught pretrain --objective mlm, or fine-tune this one",
+        )
     found = []
     for text in texts:
         batch = tokenizer.batch([text], backbone.longest_row)

@@ -80,7 +80,7 @@ class Objective(ABC):
 
     samples: ClassVar[Samples] = "rows"
     """What the pretext is given. One that is not content with rows makes the row itself, as two segments are
-    joined; a :class:`Sum` has at most one such member."""
+    joined; a :class:`Sum` has at most one such member for each stream, and they all want the same."""
 
     architecture: ClassVar[Architecture] = "encoder"
     """The network it needs; for ``any`` an encoder is built where none is given."""
@@ -173,9 +173,11 @@ class Sum(Objective):
         found = tuple(member for member, _ in flat)
         if len({member.name for member in found}) < len(found):
             raise ValueError("the members of a Sum must have different names")
-        arranging = [member.name for member in found if member.samples != "rows"]
-        if len(arranging) > 1:
-            raise ValueError(f"{' and '.join(arranging)} each make rows of their own and cannot share one")
+        arranging = [member for member in found if member.samples != "rows"]
+        alike = len({member.samples for member in arranging}) == 1
+        if arranging and not (alike and len({member.stream for member in arranging}) == len(arranging)):
+            names = " and ".join(member.name for member in arranging)
+            raise ValueError(f"{names} each make rows of their own and cannot share one")
         apart = [tuple(other for other in found if other is not member) for member in found]
         object.__setattr__(self, "members", tuple(m.beside(others) for m, others in zip(found, apart, strict=True)))
         object.__setattr__(self, "weights", tuple(weight for _, weight in flat))

@@ -9,12 +9,16 @@ from torch import nn
 
 from selftaught.backbones.hf import TextBackbone
 from selftaught.data.tokenise import TextTokenizer
+from selftaught.loop import Learner
 from selftaught.objective import Batch, Spec, Sum
 from selftaught.objectives.mlm import MLM
+from selftaught.objectives.nsp import NSP
 from selftaught.objectives.simcse import SimCSE
+from selftaught.objectives.tsdae import TSDAE
 from selftaught.randomness import Randomness
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
+RNG = Randomness.of(0, torch.zeros(4, dtype=torch.int64), torch.arange(4))
 
 
 def ask(simcse: SimCSE, texts: list[str], tokenizer: TextTokenizer, spec: Spec, epoch: int = 0) -> Batch:
@@ -64,8 +68,8 @@ def test_a_batch_of_one_sentence_asks_nothing_hard(
     posed = ask(SimCSE(), [texts[0]] * 4, tokenizer, spec)
     backbones = nn.ModuleDict({"text": small_network(tokenizer)})
     found = SimCSE().loss(SimCSE().features(backbones, nn.Module(), posed), nn.Module(), posed)
-    assert float(found["loss"]) == pytest.approx(0.0, abs=1e-6)
-    assert float(found["uniformity"]) == 0.0
+    assert float(found["loss"].detach()) == pytest.approx(0.0, abs=1e-6)
+    assert float(found["uniformity"].detach()) == 0.0
 
 
 @pytest.mark.parametrize("training", [True, False])
@@ -98,6 +102,21 @@ def test_beside_masking_each_has_its_own_input(tokenizer: TextTokenizer, spec: S
     assert fused.architecture == "encoder"
     assert torch.equal(posed["streams"]["text.twice"]["input_ids"], samples["input_ids"])
     assert not torch.equal(posed["streams"]["text"]["input_ids"], samples["input_ids"])
+
+
+def test_beside_what_else_it_can_be_asked(
+    tokenizer: TextTokenizer, spec: Spec, texts: list[str], small_network: NewBackbone
+) -> None:
+    fused = Sum((SimCSE(), TSDAE()))
+    posed = fused.pretext(dict(tokenizer.batch(texts[:4], longest=32)), spec, RNG)
+    assert set(posed["streams"]) == {"text.twice", "text.damaged"}
+    learner = Learner({"text": small_network(tokenizer)}, fused, spec)
+    sums = learner(posed)
+    alone = SimCSE().pretext(dict(tokenizer.batch(texts[:4], longest=32)), spec, RNG.child("simcse"))
+    views = SimCSE().features(learner.backbones, nn.Module(), alone)
+    assert float(sums["simcse"]["loss"].detach()) == float(SimCSE().loss(views, nn.Module(), alone)["loss"].detach())
+    with pytest.raises(ValueError, match="nsp and simcse each make rows of their own"):
+        Sum((NSP(), SimCSE()))
 
 
 @pytest.mark.parametrize("options", [{"temperature": 0}, {"dropout": 0}, {"dropout": 1}])

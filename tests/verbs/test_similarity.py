@@ -1,6 +1,7 @@
 """Runs that make vectors of texts: what similarity and embed do with them, and the same in sentence-transformers."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -148,6 +149,29 @@ def test_what_the_run_keeps_of_it(at: Path, call: Call) -> None:
     card = (at / "simcse" / "README.md").read_text(encoding="utf-8")
     assert "SentenceTransformer" in card
     assert "sentence-similarity" in card
+
+
+@pytest.mark.parametrize("objective", ["simcse", "tsdae"])
+def test_a_run_that_goes_on_ends_with_the_same_bits(objective: str, here: Path) -> None:
+    """Views and deletions follow from the seed and the samples, whatever came before in this process."""
+    small = {"steps": 4, "batch": 8, "size": "tiny", "set_": [*SMALL, "train.save_seconds=0"], "out": "new"}
+    first = pretrain("notes", objective=objective, **small)
+    files = [here / "new" / "model" / "model.safetensors", here / "new" / "heads.safetensors"]
+    before = [file.read_bytes() for file in files]
+    shutil.rmtree(here / "new" / "checkpoints" / "step-000000004")
+    shutil.rmtree(here / "new" / "model")
+    (here / "new" / "report.json").unlink()
+    again = pretrain("notes", objective=objective, **small)
+    assert [file.read_bytes() for file in files] == before
+    assert again["held_out"] == first["held_out"]
+    assert again["vectors"] == first["vectors"]
+
+
+def test_it_fills_no_words_in(at: Path, call: Call) -> None:
+    heard = call("predict", "simcse", "the [MASK] fox")
+    assert heard.code == 1
+    assert "has not learned to fill words in" in heard.err
+    assert call("predict", "fused", "the [MASK] fox").code == 0
 
 
 def test_a_batch_cannot_be_put_together_of_smaller_ones(here: Path, call: Call) -> None:
