@@ -99,6 +99,17 @@ class TextTokenizer:
         """The ids of each text, without special tokens."""
         return [encoding.ids for encoding in self.backend.encode_batch_fast(texts, add_special_tokens=False)]
 
+    def encode_with_places(self, texts: Sequence[str]) -> list[tuple[list[int], list[tuple[int, int]]]]:
+        """As :meth:`encode`, and for each token where what it stands for begins and ends in the text, in characters.
+
+        White space around it is left out. The places are those of the text as it is given, however it is normalised.
+        """
+        encodings = self.backend.encode_batch(texts, add_special_tokens=False)
+        return [
+            (encoding.ids, [_without_space(text, *place) for place in encoding.offsets])
+            for text, encoding in zip(texts, encodings, strict=True)
+        ]
+
     def batch(self, texts: Sequence[str], longest: int) -> dict[str, torch.Tensor]:
         """Texts as a padded batch: ``input_ids`` int64 and ``attention_mask`` bool, [B, T] with T <= ``longest``.
 
@@ -114,9 +125,7 @@ class TextTokenizer:
         A pair is opened, parted and closed as BERT does it, or as the checkpoint does that the tokenizer came with.
         Of a pair that is too long, the longer text is cut first.
         """
-        opening, closing = self._ends()
-        special = self.backend.num_special_tokens_to_add(True)  # 4 for RoBERTa, which parts the texts by two tokens
-        between = closing * max(1, special - len(opening) - len(closing))
+        opening, between, closing = self.frame
         room = longest - len(opening) - len(between) - len(closing)
         rows, begins = [], []
         for one, other in zip(self.encode(first), self.encode(second), strict=True):
@@ -137,6 +146,13 @@ class TextTokenizer:
             input_ids[i, : len(row)] = torch.tensor(row)
             attention_mask[i, : len(row)] = True
         return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+    @property
+    def frame(self) -> tuple[list[int], list[int], list[int]]:
+        """The tokens that open a pair of texts, those that part the two, and those that close the pair."""
+        opening, closing = self._ends()
+        special = self.backend.num_special_tokens_to_add(True)  # 4 for RoBERTa, which parts the texts by two tokens
+        return opening, closing * max(1, special - len(opening) - len(closing)), closing
 
     def _ends(self) -> tuple[list[int], list[int]]:
         """The tokens that open a document and those that close it."""
@@ -195,6 +211,13 @@ class TextTokenizer:
                 special_tokens=[(self.tokens[i], i) for i in {*opening, *closing}],
             )
         return backend
+
+
+def _without_space(text: str, begin: int, end: int) -> tuple[int, int]:
+    """A part of a text without the space around it; of nothing but space, the empty part at its end."""
+    part = text[begin:end]
+    begin += len(part) - len(part.lstrip())
+    return begin, max(begin, end - (len(part) - len(part.rstrip())))
 
 
 def cut_pair(first: list[int], second: list[int], room: int) -> tuple[list[int], list[int]]:
