@@ -26,7 +26,7 @@ VALIDATION_SHARE = 0.15  # of the labels, set aside to know when to stop
 LEAST_TO_SPLIT = 200  # with fewer, a score on 15 % of them is noise, and each label is worth more in training
 BATCH = 32
 PATIENCE = 4  # checks without a better score
-_ANSWERED_AT_ONCE = 64
+_ANSWERED_AT_ONCE, _LONG_ONES_AT_ONCE = 64, 16  # the latter where each may be several rows
 _LEAST_STEPS, _MOST_STEPS, _EPOCHS = 150, 3000, 15
 _CHECKPOINT_RATE = 5e-5  # for networks that others pretrained (Devlin et al. 2019, appendix A.3)
 
@@ -71,7 +71,7 @@ def hold_out_examples(task: Task[Any], examples: Sequence[Any], seed: int) -> tu
     """Examples to train on and to stop by; the latter are none where there are too few to spare any."""
     if len(examples) < LEAST_TO_SPLIT:
         return np.arange(len(examples)), np.arange(0)
-    return split_train_test(list(map(whole_text, examples)), task.strata(examples), VALIDATION_SHARE, seed)
+    return split_train_test(task.kin(examples), task.strata(examples), VALIDATION_SHARE, seed)
 
 
 def task_of(learner: Learner) -> Task[Any]:
@@ -89,8 +89,9 @@ def answers(learner: Learner, tokenizer: TextTokenizer, examples: Sequence[Any])
     longest = longest_row(task, text_backbone(learner.backbones))
     found: list[Answer] = [{}] * len(examples)
     order = sorted(range(len(examples)), key=lambda i: len(whole_text(examples[i])))
-    for begin in range(0, len(order), _ANSWERED_AT_ONCE):
-        places = order[begin : begin + _ANSWERED_AT_ONCE]
+    at_once = _ANSWERED_AT_ONCE if task.cuts else _LONG_ONES_AT_ONCE
+    for begin in range(0, len(order), at_once):
+        places = order[begin : begin + at_once]
         batch = task.encode([examples[i] for i in places], tokenizer, longest, labelled=False)
         batch = to_device(batch, learner.device)
         with learner.autocast():

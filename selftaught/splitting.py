@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.data.examples import Example, Examples, whole_text
+from selftaught.data.examples import Example, Examples
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
@@ -43,7 +43,7 @@ def split_examples(task: Task[Any], found: Examples[Any], test: Examples[Any] | 
     if test is not None:
         return _with_test_file(task, found, test)
     examples = found.examples
-    train, held = split_train_test(list(map(whole_text, examples)), task.strata(examples), TEST_SHARE, seed)
+    train, held = split_train_test(task.kin(examples), task.strata(examples), TEST_SHARE, seed)
     held, notes = _thinned(held, seed)
     return Split(tuple(examples[i] for i in train), tuple(examples[i] for i in held), notes)
 
@@ -54,8 +54,9 @@ def _with_test_file(task: Task[Any], found: Examples[Any], test: Examples[Any]) 
             f"the test file has labels that the training file has not: {', '.join(unknown[:5])}",
             do="check that both name the same column, with --label",
         )
-    held_texts = {folded(whole_text(example)) for example in test.examples}
-    train = tuple(example for example in found.examples if folded(whole_text(example)) not in held_texts)
+    kin = list(map(folded, task.kin([*found.examples, *test.examples])))
+    held = set(kin[len(found.examples) :])
+    train = tuple(example for example, text in zip(found.examples, kin, strict=False) if text not in held)
     if not train:
         raise SelftaughtError("every labelled row is also a test row", do="give a test file with other rows")
     dropped = len(found.examples) - len(train)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Generic, Self
 
 from torch import nn
 
-from selftaught.data.examples import Columns, E, Examples
+from selftaught.data.examples import Columns, E, Examples, whole_text
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.objective import Batch, Objective
 
@@ -98,6 +98,13 @@ class Task(Objective, Generic[E]):
     def strata(self, examples: Sequence[E]) -> list[str]:
         """The class of each example where there are classes: splits are stratified by it, and budgets counted in it."""
         return [""] * len(examples)
+
+    def kin(self, examples: Sequence[E]) -> list[str]:
+        """A text of each example; those with the same one, but for case and white space, are never parted by a split.
+
+        They are the inputs, so that no test asks what the training has told.
+        """
+        return list(map(whole_text, examples))
 
     def facts(self, examples: Sequence[E]) -> dict[str, dict[str, float]]:
         """What is worth knowing about the targets, such as ``{"classes": {"pos": 17, "neg": 3}}``; counts are ints."""
