@@ -20,6 +20,7 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
     AutoModelForPreTraining,
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
 )
@@ -75,6 +76,13 @@ _TAGGER: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
         ("bert", "roberta", "xlm-roberta", "albert", "electra", "distilbert"),
         lambda h: lambda x: h.classifier(h.dropout(x)),
     ),
+}
+
+# How each encoder's head turns hidden states [..., D] into logits [..., 2] of an answer's first and last token.
+_SPANS: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
+    "modernbert": lambda h: lambda x: h.classifier(h.drop(h.head(x))),
+    "distilbert": lambda h: lambda x: h.qa_outputs(h.dropout(x)),
+    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "albert", "electra"), lambda h: h.qa_outputs),
 }
 
 
@@ -466,6 +474,31 @@ class TaggingHead(_Head):
 
     def forward(self, hidden: Tensor) -> Tensor:
         return _TAGGER[self.model_type](self)(hidden)
+
+
+class QuestionAnsweringHead(_Head):
+    """From hidden states [B, T, D] to logits [B, T, 2] of the first and of the last token of an answer."""
+
+    auto_class = AutoModelForQuestionAnswering
+
+    @classmethod
+    def of(cls, backbone: TextBackbone) -> "QuestionAnsweringHead":
+        """The head that belongs to ``backbone``.
+
+        Raises:
+            SelftaughtError: if the backbone reads from left to right, and has not read what follows a token.
+        """
+        if backbone.is_decoder:
+            raise SelftaughtError(
+                "a decoder cannot point at an answer: where it has to say that one begins, it has not read on",
+                do="begin from an encoder, such as a run of selftaught pretrain --objective mlm",
+            )
+        _, parts, fresh = cls._assemble(backbone, _SPANS, num_labels=2)
+        backbone.config.num_labels = 2
+        return cls(backbone.config.model_type, parts, fresh)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        return _SPANS[self.model_type](self)(hidden)
 
 
 def new_decoder(

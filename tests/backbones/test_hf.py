@@ -14,6 +14,7 @@ from transformers import (
     AutoModel,
     AutoModelForCausalLM,
     AutoModelForMaskedLM,
+    AutoModelForQuestionAnswering,
     AutoModelForSequenceClassification,
     AutoModelForTokenClassification,
     BertConfig,
@@ -33,6 +34,7 @@ from selftaught.backbones.hf import (
     CausalLMHead,
     ClassificationHead,
     MaskedLMHead,
+    QuestionAnsweringHead,
     TaggingHead,
     backbone_from_config,
     load_backbone,
@@ -220,6 +222,38 @@ def test_tags_have_the_same_logits_there_and_after_reloading(config: Any, batch:
 def test_a_decoder_does_not_tag(decoder: Any) -> None:
     with pytest.raises(SelftaughtError, match="has to tag a word before it has read what follows"):
         TaggingHead.of(backbone_from_config(decoder), ("O", "B-x", "I-x"))
+
+
+def test_question_answering_gives_the_same_logits_there_and_after_reloading(
+    config: Any, batch: Batch, tmp_path: Path
+) -> None:
+    backbone = backbone_from_config(config)
+    head = QuestionAnsweringHead.of(backbone)
+    assert head.fresh
+    disturb(torch.nn.ModuleList([backbone, head]))
+    with torch.no_grad():
+        ours = head(backbone(batch))
+    save_model(tmp_path, backbone, head)
+    model = AutoModelForQuestionAnswering.from_pretrained(tmp_path, attn_implementation="sdpa").eval()
+    with torch.no_grad():
+        found = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"].long())
+    real = batch["attention_mask"]
+    assert torch.allclose(ours[real], torch.stack([found.start_logits, found.end_logits], dim=2)[real], atol=1e-5)
+    again = load_backbone(tmp_path).eval()
+    head_again = QuestionAnsweringHead.of(again).eval()
+    assert head_again.fresh == []
+    with torch.no_grad():
+        assert torch.equal(head_again(again(batch))[real], ours[real])
+
+
+def test_a_classifier_of_many_classes_can_learn_to_answer_questions(config: Any, batch: Batch, tmp_path: Path) -> None:
+    backbone = backbone_from_config(config)
+    save_model(tmp_path, backbone, ClassificationHead.of(backbone, ("near", "far", "elsewhere")))
+    loaded = load_backbone(tmp_path)
+    head = QuestionAnsweringHead.of(loaded)
+    assert head(loaded(batch)).shape == (*batch["input_ids"].shape, 2)
+    save_model(tmp_path / "again", loaded, head)
+    assert QuestionAnsweringHead.of(load_backbone(tmp_path / "again")).fresh == []
 
 
 def test_a_new_classifier_stands_on_a_pretrained_encoder(config: Any, batch: Batch, tmp_path: Path) -> None:
