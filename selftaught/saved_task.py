@@ -23,7 +23,8 @@ def save_task(folder: Path, name: str, task: Task[Any]) -> None:
 def saved_task(pretrained: Pretrained) -> Task[Any] | None:
     """The task that a model was fine-tuned on; None if it was only pretrained.
 
-    A checkpoint of others that is saved as a sequence classifier is one of ``classify``.
+    A checkpoint of others that is saved as a sequence classifier is one of ``classify``; one that is saved for question
+    answering is one of ``answer``, and answers every question, for it does not say whether it was taught not to.
 
     Raises:
         SelftaughtError: the file is damaged, or the task cannot be found any more.
@@ -38,7 +39,10 @@ def saved_task(pretrained: Pretrained) -> Task[Any] | None:
             raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error
         return remake_task(name, fields)
     config = pretrained.backbone.config
-    if not any("SequenceClassification" in name for name in config.architectures or ()):
+    written_as = " ".join(config.architectures or ())
+    if "QuestionAnswering" in written_as:
+        return remake_task("answer", {"unanswerable": False})
+    if "SequenceClassification" not in written_as:
         return None
     classes = [config.id2label[i] for i in sorted(config.id2label)]
     several = config.problem_type == "multi_label_classification"

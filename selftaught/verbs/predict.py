@@ -29,7 +29,7 @@ def predict(
 
     Args:
         run: A run, or a checkpoint folder of transformers.
-        inputs: Texts (for pairs each two are one), or files as for finetune, in which no label is needed.
+        inputs: Texts (pairs, and questions with their contexts, by twos), or files as for finetune, labelled or not.
         text: The column that holds the text, in files that have columns.
         second: The column that holds the second text of a pair.
         top: For [MASK], how many words to name.

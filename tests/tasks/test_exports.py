@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, pipeline
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertConfig, pipeline
 
 from selftaught.answering import task_learner
 from selftaught.backbones.hf import TextBackbone, backbone_from_config, save_model
 from selftaught.data.examples import LabelledText
+from selftaught.data.questions import Question
 from selftaught.data.tagged_text import TaggedText
 from selftaught.data.text_pairs import LabelledPair, Scored
 from selftaught.data.tokenise import TextTokenizer
@@ -19,6 +20,7 @@ from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretrained import open_pretrained
 from selftaught.task import Task
+from selftaught.tasks.answer import AnswerQuestions
 from selftaught.tasks.classify import Classify
 from selftaught.tasks.pair import Pair
 from selftaught.tasks.regress import Regress
@@ -104,3 +106,43 @@ def test_tags_of_words(backbone: TextBackbone, tokenizer: TextTokenizer, tmp_pat
     assert [one["index"] for one in said] == list(range(1, len(best) - 1))
     assert [one["entity"] for one in said] == [task.classes[i] for i in best[1:-1]]
     assert [one["score"] for one in said] == pytest.approx(shares[1:-1].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("sentences", [1, 6])
+def test_answers_in_one_row_and_in_several(
+    sentences: int, backbone: TextBackbone, tokenizer: TextTokenizer, tmp_path: Path
+) -> None:
+    """The pipeline for questions is gone from transformers; these are the usual lines in its place.
+
+    Of a row's tokens, those of the text and the first one are looked at; each passage of whole words has the product of
+    the probabilities of its first and its last token.
+    """
+    context = f"{FIRST} {SECOND} " * sentences
+    example = Question("Who watched?", context, (), 0, 0, "", 0)
+    ours = answered_and_saved(AnswerQuestions(False, longest_answer=40), example, backbone, tokenizer, tmp_path)
+
+    reader, model = AutoTokenizer.from_pretrained(tmp_path), AutoModelForQuestionAnswering.from_pretrained(tmp_path)
+    longest = min(384, backbone.longest_row)
+    stride = min(128, (longest - len(reader("Who watched?")["input_ids"]) - 1) // 2)
+    told = {"return_overflowing_tokens": True, "return_offsets_mapping": True, "return_tensors": "pt", "padding": True}
+    cut = {"truncation": "only_second", "max_length": longest, "stride": stride}
+    rows = reader(example.question, context, **cut, **told)
+    inputs = {name: rows[name] for name in reader.model_input_names}
+    with torch.no_grad():
+        found = model.eval()(**inputs)
+    best: tuple[float, int, int] = (0.0, 0, 0)
+    for row, places in enumerate(rows["offset_mapping"].tolist()):
+        text = [i for i, part in enumerate(rows.sequence_ids(row)) if part == 1]
+        looked_at = [0, *text]
+        first, last = (logits[row, looked_at].softmax(0) for logits in (found.start_logits, found.end_logits))
+        for i, one in enumerate(text):
+            for j, other in enumerate(text[i:], i):
+                begin, end = places[one][0], places[other][1]
+                whole = not context[begin - 1 : begin + 1].isalpha() or not begin
+                whole = whole and not context[end - 1 : end + 1].isalpha()
+                if whole and end - begin <= 40:
+                    best = max(best, (float(first[i + 1] * last[j + 1]), begin, end))
+    assert (len(rows["input_ids"]) > 1) == (sentences > 1)
+    score, begin, end = best
+    assert (ours["answer"], ours["start"], ours["end"]) == (context[begin:end], begin, end)
+    assert ours["score"] == pytest.approx(score, rel=1e-3)
