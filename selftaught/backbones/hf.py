@@ -26,7 +26,7 @@ from transformers import (
 )
 from transformers.activations import NewGELUActivation
 
-from selftaught.backbones.pooling import last_state, mean_state
+from selftaught.backbones.pooling import first_state, last_state, mean_state
 from selftaught.backbones.presets import AlbertSize, Size
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
@@ -584,14 +584,16 @@ _PAIR_LAYERS: dict[str, Callable[[Any], tuple[nn.Linear, nn.Linear]]] = {
 
 
 class PairHead(Head):
-    """From hidden states [B, T, D] to [B, 2]: how much speaks for the two segments, and how much against them.
+    """From hidden states [B, T, D] and padding mask [B, T] to [B, 2]: what speaks for the segments, and what against.
 
-    It has the form of BERT's and of ALBERT's own, and takes their weights where the checkpoint has them. Next sentence
+    It has the form of BERT's and of ALBERT's own, and takes their weights where the checkpoint has them. It stands
+    on the first token; on the mean where that may see no more than its neighbours (ModernBERT). Next sentence
     prediction and sentence order prediction share it, so that a model trained with one can be asked the other.
     """
 
     def __init__(self, backbone: TextBackbone) -> None:
         super().__init__(["all"])
+        self.pool = mean_state if backbone.config.model_type == "modernbert" else first_state
         self.pooler, self.answer = nn.Linear(backbone.width, backbone.width), nn.Linear(backbone.width, 2)
         own = _PAIR_LAYERS.get(backbone.config.model_type)
         if own is None or backbone.origin is None:
@@ -605,8 +607,8 @@ class PairHead(Head):
             if not missing.keys() & set(map(id, given.parameters())):
                 layer.load_state_dict(given.state_dict())
 
-    def forward(self, hidden: Tensor) -> Tensor:
-        return self.answer(self.pooler(hidden[:, 0]).tanh())
+    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.answer(self.pooler(self.pool(hidden, attention_mask)).tanh())
 
 
 def load_causal_lm(folder: Path) -> Any:
