@@ -395,8 +395,9 @@ def _held_out(ready: Pretraining) -> dict[str, float]:
 
 
 def _held_out_texts(corpus: Corpus) -> list[str]:
-    """Short pieces of the held-out text, for measures that need texts but no labels."""
+    """Short pieces of the held-out text, for measures that need texts but no labels; none where there is but one."""
     count = min(_RANKED_TEXTS, len(corpus.held_out) // 32)
+    count = count if count > 1 else 0
     pieces = corpus.held_out.take(np.arange(count * 32).reshape(count, 32))
     return [corpus.tokenizer.backend.decode(piece.tolist()) for piece in pieces]
 
@@ -407,20 +408,11 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
     tokens, size = len(corpus.held_out), corpus.held_out_bytes
     losses = ready.objective.token_losses
     measures = held_out_measures(means, ready.baseline, tokens, size, losses) if means else {}
-    backbone, notes = text_backbone(ready.learner.backbones), list(outcome.notes)
-    texts, vectors = _held_out_texts(corpus), {}
+    texts, vectors, notes = _held_out_texts(corpus), {}, list(outcome.notes)
     if ready.objective.pooling and texts:
         vectors = _spread(ready, texts)
         notes += filter(None, [collapse_sentence(vectors["uniformity"])])
-    with written_aside(run.model) as folder:
-        save_model(folder, backbone, ready.learner.heads)
-        continues = backbone.is_decoder and ready.objective.pooling is None
-        corpus.tokenizer.save(folder, backbone.longest_row, closes=not continues)
-        if ready.objective.pooling:
-            longest = min(LONGEST_TEXT, backbone.longest_row)
-            save_pooling(folder, ready.objective.pooling, backbone.width, longest)
-    assert ready.spec.text is not None
-    run.save_parts({"unigram": ready.spec.text.unigram, **head_parts(ready.learner.heads, backbone)})
+    _save_model(run, ready)
     title = f"{recipe.objective.name}, {ready.plan.size}, {ready.plan.parameters / 1e6:.1f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", _lines(ready), title)
     samples = outcome.progress.samples
@@ -437,12 +429,25 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         "seconds": outcome.progress.seconds,
         "held_out": measures,
         "rows": corpus.tally,
-        "vectors": vectors,
+        **({"vectors": vectors} if vectors else {}),
         "notes": notes,
     }
     _write_card(run, ready, report)
     write_report(run, report, ["```", *summary(report), "```", "", "![the loss over the run](curve.png)"])
     return report
+
+
+def _save_model(run: Run, ready: Pretraining) -> None:
+    """The transformers folder, with how it makes a text's vector if it does, and what has no place in it."""
+    backbone, pooling = text_backbone(ready.learner.backbones), ready.objective.pooling
+    with written_aside(run.model) as folder:
+        save_model(folder, backbone, ready.learner.heads)
+        continues = backbone.is_decoder and pooling is None
+        ready.corpus.tokenizer.save(folder, backbone.longest_row, closes=not continues)
+        if pooling is not None:
+            save_pooling(folder, pooling, backbone.width, min(LONGEST_TEXT, backbone.longest_row))
+    assert ready.spec.text is not None
+    run.save_parts({"unigram": ready.spec.text.unigram, **head_parts(ready.learner.heads, backbone)})
 
 
 def _lines(ready: Pretraining) -> dict[str, float]:
