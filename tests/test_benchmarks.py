@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-NAMES = ["budget", "clm_vs_trainer", "mlm_vs_trainer", "order", "prepare", "sharing", "startup"]
+from benchmarks import retention
+
+NAMES = ["budget", "clm_vs_trainer", "mlm_vs_trainer", "order", "prepare", "retention", "sharing", "startup"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -15,3 +17,14 @@ def test_help(name: str) -> None:
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--data" in done.stdout or name == "startup"
+
+
+@pytest.mark.parametrize(("alone", "passed"), [(0.6, True), (0.9, False)])
+def test_a_student_passes_if_it_is_small_and_good_and_better_than_alone(alone: float, passed: bool) -> None:
+    scores = [{"teacher": 0.8, "student": 0.8 - 0.01 * seed, "student without a teacher": alone} for seed in range(3)]
+    rows = [{"seed": seed, "scores": one, "parameters": 0.2} for seed, one in enumerate(scores)]
+    found = retention.result(rows, minutes=1)
+    assert found["kept"]["mean"] == pytest.approx((1 + 0.79 / 0.8 + 0.78 / 0.8) / 3)
+    assert found["gained"]["mean"] == pytest.approx(0.79 - alone)
+    assert found["passed"] is passed
+    assert not retention.result([{**row, "parameters": 0.3} for row in rows], minutes=1)["passed"]
