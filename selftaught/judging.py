@@ -14,9 +14,11 @@ from selftaught.data.examples import Examples, place
 from selftaught.features import text_features
 from selftaught.finetuning import answers, finetune_quickly, finetuning_rate
 from selftaught.lookup import make_task
+from selftaught.metrics.baselines import is_chinese
 from selftaught.metrics.efficiency import LabelsSaved, Point, labels_saved, verdict_sentence
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset
+from selftaught.metrics.spreading import Spreader
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
@@ -27,7 +29,12 @@ BUDGETS: tuple[int | None, ...] = (8, 32, 128, None)
 SEEDS = 5
 
 PROBE, UNTRAINED_PROBE = "pretrained probe", "untrained probe"
+SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spreading", "TF-IDF spreading"
+LEAST_TO_SPREAD = 1_000  # texts to learn from; among fewer, hardly any is the neighbour of a labelled one
+MOST_TO_SPREAD = 10_000
 FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
+
+_CONTROL = {PROBE: UNTRAINED_PROBE, SPREAD: UNTRAINED_SPREAD, FINETUNED: UNTRAINED_FINETUNED}
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,11 @@ class Judge:
     def has_probe(self) -> bool:
         """Whether a linear probe on the features of a text can answer."""
         return isinstance(self.task, Classify) and not self.task.several
+
+    @property
+    def spreads(self) -> bool:
+        """Whether there are enough texts, with their labels out of sight, for labels to spread to."""
+        return self.has_probe and len(self.split.train) >= LEAST_TO_SPREAD
 
     @property
     def counted(self) -> str:
@@ -150,28 +162,54 @@ class Judge:
         self._scores.setdefault((method, draw.budget), []).append(self.task.measure(self.split.test, said))
 
     def _probe_all(self, draws: list[Draw]) -> None:
-        needed = sorted({i for draw in draws for i in draw.rows})
-        places = {row: i for i, row in enumerate(needed)}
-        texts = [self.split.train[i].text for i in needed] + [example.text for example in self.split.test]
+        """Probes, and spreading where there are texts to spread to: with the network, its untrained twins, and none."""
+        shown = self._shown(draws)
+        places = {row: i for i, row in enumerate(shown)}
+        texts = [self.split.train[i].text for i in shown] + [example.text for example in self.split.test]
+        if self.spreads:
+            self._spread(WORDS_SPREAD, draws, None, texts, places)
+            self.baselines.append(WORDS_SPREAD)
         self.tell(f"probe       features of {len(texts):,} texts, trained and untrained")
-        features = self._features(self.pretrained.backbone, texts)
-        for draw in draws:
-            self._probe(PROBE, draw, features, places)
+        self._judge_features((PROBE, SPREAD), draws, self.pretrained.backbone, texts, places)
         for seed in self._seeds():
-            features = self._features(self._untrained(seed), texts)
-            for draw in draws:
-                if draw.seed == seed:
-                    self._probe(UNTRAINED_PROBE, draw, features, places)
+            same = [draw for draw in draws if draw.seed == seed]
+            self._judge_features((UNTRAINED_PROBE, UNTRAINED_SPREAD), same, self._untrained(seed), texts, places)
 
-    def _features(self, backbone: Any, texts: list[str]) -> np.ndarray:
+    def _shown(self, draws: list[Draw]) -> list[int]:
+        """The training rows whose texts are looked at: those drawn, and others, for labels to spread to."""
+        drawn = sorted({i for draw in draws for i in draw.rows})
+        if not self.spreads:
+            return drawn
+        others = np.setdiff1d(np.arange(len(self.split.train)), drawn)
+        room = max(MOST_TO_SPREAD - len(drawn), 0)
+        return [*drawn, *np.random.default_rng(self.seed).permutation(others)[:room].tolist()]
+
+    def _judge_features(
+        self, methods: tuple[str, str], draws: list[Draw], backbone: Any, texts: list[str], places: dict[int, int]
+    ) -> None:
+        """Score a probe on a network's features, and spreading by them.
+
+        Args:
+            texts: of the training rows at ``places``, and then of the test rows.
+        """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            return text_features(backbone, self.pretrained.tokenizer, texts)
+            features = text_features(backbone, self.pretrained.tokenizer, texts)
+        for draw in draws:
+            labels = [example.label for example in self._train(draw)]
+            probe = fit_probe(features[[places[i] for i in draw.rows]], labels, draw.seed)
+            self._add(methods[0], draw, [{"label": label} for label in probe.predict(features[len(places) :])])
+        if self.spreads:
+            self._spread(methods[1], draws, features[: len(places)], texts, places)
 
-    def _probe(self, method: str, draw: Draw, features: np.ndarray, places: dict[int, int]) -> None:
-        """From features of the training rows that are needed, at ``places``, and then of the test rows."""
-        labels = [example.label for example in self._train(draw)]
-        probe = fit_probe(features[[places[i] for i in draw.rows]], labels, draw.seed)
-        self._add(method, draw, [{"label": label} for label in probe.predict(features[len(places) :])])
+    def _spread(
+        self, method: str, draws: list[Draw], features: np.ndarray | None, texts: list[str], places: dict[int, int]
+    ) -> None:
+        count = len(places)
+        spreader = Spreader.of(texts[:count], texts[count:], features, chinese=is_chinese(texts))
+        for draw in draws:
+            labels = [example.label for example in self._train(draw)]
+            said = spreader.answers([places[i] for i in draw.rows], labels, draw.seed)
+            self._add(method, draw, [{"label": label} for label in said])
 
     def _untrained(self, seed: int) -> Any:
         torch.manual_seed(derive("untrained", seed))
@@ -273,9 +311,9 @@ def judge(
     judge = Judge(pretrained, make, split, budgets, seeds, seed, precision, device, tell)
     judge.run(finetune=finetune or not judge.has_probe)
     points = judge.curve(judge.metric)
-    candidates = [PROBE] * judge.has_probe + [FINETUNED] * (finetune or not judge.has_probe)
-    ours = _better(candidates, points)
-    untrained = UNTRAINED_FINETUNED if ours == FINETUNED else UNTRAINED_PROBE
+    tuned = finetune or not judge.has_probe
+    ours = _better([SPREAD] * judge.spreads + [PROBE] * judge.has_probe + [FINETUNED] * tuned, points)
+    untrained = _CONTROL[ours]
     helped, sentence = verdict_sentence(points, ours, judge.baselines, untrained)
     verdict = Verdict(
         task=task,

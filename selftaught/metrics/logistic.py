@@ -24,19 +24,29 @@ SELECTION_ROWS = 1500  # C multiplies a sum over rows: the C that is best for a 
 ROTATION_LIMIT = 1500  # an eigendecomposition beyond this size costs more than it saves
 
 
-def fit_logistic(features: Any, codes: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def fit_logistic(
+    features: Any,
+    codes: np.ndarray,
+    seed: int,
+    *,
+    certainty: np.ndarray | None = None,
+    strength: float | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Weight [D, K] and bias [K], float32, of the classifier with the C that predicts held-out rows best.
 
     Args:
         features: dense array or scipy CSR matrix [N, D], float32, rows about one long (GRID expects that).
         codes: the class of each row, 0 … K - 1, each at least once [N].
         seed: decides the folds.
+        certainty: how much each row counts beside the others of its class, [N]; equally if not given.
+        strength: C; chosen if not given.
     """
     # on busy cores the threads of one BLAS call wait for each other ten times longer than they work
     with threadpool_limits(1, "blas"):
-        strength = _choose_strength(features, codes, seed)
+        strength = strength or _choose_strength(features, codes, seed)
         axes = _principal_axes(features)
-        solution = _minimise(axes, codes, strength, axes.zeros(codes.max() + 1), precision=1e-5)
+        weights = row_weights(codes, certainty)
+        solution = _minimise(axes, codes, weights, strength, axes.zeros(codes.max() + 1), precision=1e-5)
         return axes.back(solution[:-1]), solution[-1].astype(np.float32)
 
 
@@ -91,7 +101,7 @@ def _choose_strength(features: Any, codes: np.ndarray, seed: int) -> float:
         train, test = fold != held_out, fold == held_out
         seen, solution = axes.take(train), axes.zeros(codes.max() + 1)
         for index, strength in enumerate(GRID):  # each C starts where the one before it came to rest
-            solution = _minimise(seen, codes[train], strength, solution, precision=1e-4)
+            solution = _minimise(seen, codes[train], row_weights(codes[train]), strength, solution, precision=1e-4)
             quality[index] += _quality(axes.rows[test], codes[test], solution, row_weights(codes)[test])
     return max(zip(quality.round(6).tolist(), GRID, strict=True))[1]
 
@@ -112,18 +122,21 @@ def assign_folds(codes: np.ndarray, seed: int) -> np.ndarray:
     return fold
 
 
-def row_weights(codes: np.ndarray) -> np.ndarray:
-    """Weights [N] of mean 1 that give every class the same total."""
-    counts = np.bincount(codes)
-    return len(codes) / (np.count_nonzero(counts) * counts[codes])
+def row_weights(codes: np.ndarray, certainty: np.ndarray | None = None) -> np.ndarray:
+    """Weights [N] of mean 1 that give every class the same total; within a class they follow ``certainty``."""
+    each = np.ones(len(codes)) if certainty is None else certainty
+    totals = np.bincount(codes, each)
+    return each * len(codes) / (np.count_nonzero(totals) * totals[codes])
 
 
-def _minimise(axes: _Axes, codes: np.ndarray, strength: float, start: np.ndarray, precision: float) -> np.ndarray:
+def _minimise(
+    axes: _Axes, codes: np.ndarray, weight: np.ndarray, strength: float, start: np.ndarray, precision: float
+) -> np.ndarray:
     """Weight and bias [R + 1, K] that minimise the objective, to a relative precision a step."""
     from scipy.optimize import minimize  # type: ignore[import-untyped]
 
     rows, everyone = axes.rows, np.arange(len(codes))
-    weights = row_weights(codes).astype(np.float32)[:, None]
+    weights = weight.astype(np.float32)[:, None]
     total_weight = strength * len(codes)
     curvature = np.append(axes.energy, len(codes)) * strength / start.shape[1]
     scale = np.sqrt(1 + curvature)[:, None]  # [R + 1, 1]

@@ -1,0 +1,151 @@
+"""Few labels and many texts without one: labels spread to texts that are alike, and a classifier learns from them all.
+
+Labels spread along a graph of nearest neighbours (Zhou et al. 2004, "Learning with local and global consistency").
+What is alike is what two views agree on: the texts' words, in the directions in which they vary together (latent
+semantic analysis, Deerwester et al. 1990), and a network's features. A linear classifier on the words then learns the
+labels that arrived, each as far as it is sure, and is averaged with one that saw the true labels alone: where
+spreading misleads, that one keeps the answer. docs/lab.md says what this is worth, and where nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from selftaught.metrics.baselines import tfidf
+from selftaught.metrics.logistic import DEFAULT_C, fit_logistic
+
+NEIGHBOURS = 10
+_KEPT = 0.9  # of what arrives at a text comes from its neighbours; the rest is its own label, if it has one
+_ROUNDS = 30
+_SHARPNESS = 3  # the power of a cosine that weighs a neighbour
+_DIRECTIONS = 300
+_FEATURES = 256
+_TRUE_WEIGHT = 3.0  # of a true label, beside the certainty of one that arrived
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class Spreader:
+    """Texts that may get a label and texts to be answered, seen as words and as a graph.
+
+    Args:
+        words: TF-IDF weights of the N texts, CSR [N, V].
+        asked: the same of the texts to be answered, [M, V].
+        graph: how alike the N texts are, symmetrically normalised, CSR [N, N].
+    """
+
+    words: Any
+    asked: Any
+    graph: Any
+
+    @classmethod
+    def of(
+        cls, texts: Sequence[str], asked: Sequence[str], features: np.ndarray | None, *, chinese: bool
+    ) -> "Spreader":
+        """The graph of ``texts``.
+
+        Args:
+            features: of a network, [N, D]; None to see the words alone.
+        """
+        words, answers = tfidf(texts, asked, chinese)
+        repeated = words.getnnz(axis=0) > 1  # a term of a single text tells nothing about another
+        words, answers = words[:, repeated].tocsr(), answers[:, repeated].tocsr()
+        views = [_latent(words)]
+        if features is not None:
+            views.append(_principal(features))
+        return cls(words, answers, neighbour_graph(np.hstack(views)))
+
+    def answers(self, rows: Sequence[int], labels: Sequence[str], seed: int) -> list[str]:
+        """The label of each asked text, where the texts ``rows`` have these labels and the others none."""
+        classes, codes = np.unique(labels, return_inverse=True)
+        own = fit_logistic(self.words[rows], codes, seed)
+        shares = _softmax(self.asked @ own[0] + own[1])
+        if len(rows) < self.words.shape[0]:
+            arrived = spread_labels(self.graph, np.asarray(rows), codes, len(classes))
+            certainty = arrived.max(axis=1)
+            certainty[rows] = _TRUE_WEIGHT
+            reached = np.flatnonzero(certainty > 0)
+            weight, bias = fit_logistic(
+                self.words[reached],
+                arrived.argmax(axis=1)[reached],
+                seed,
+                certainty=certainty[reached],
+                strength=DEFAULT_C,
+            )
+            shares = shares + _softmax(self.asked @ weight + bias)
+        return [str(classes[code]) for code in shares.argmax(axis=1)]
+
+
+def spread_labels(graph: Any, rows: np.ndarray, codes: np.ndarray, classes: int) -> np.ndarray:
+    """How much of each class arrives at each text, as shares of what arrives there: float32 [N, K].
+
+    Args:
+        graph: from :func:`neighbour_graph`, [N, N].
+        rows, codes: which texts have a label, and its class.
+
+    Returns:
+        rows of zeros for texts that nothing reaches. A text with a label keeps it.
+    """
+    own = np.zeros((graph.shape[0], classes), np.float32)
+    own[rows, codes] = 1
+    arrived = own
+    for _ in range(_ROUNDS):
+        arrived = _KEPT * (graph @ arrived) + (1 - _KEPT) * own
+    arrived = arrived / np.maximum(arrived.sum(axis=0, keepdims=True), 1e-12)  # no class is larger than another
+    arrived = arrived / np.maximum(arrived.sum(axis=1, keepdims=True), 1e-12)
+    arrived[rows] = own[rows]
+    return arrived
+
+
+def neighbour_graph(points: np.ndarray) -> Any:
+    """The ten nearest neighbours of each point by cosine, in both directions: CSR [N, N].
+
+    Args:
+        points: [N, D].
+
+    Returns:
+        weights divided by the square roots of both points' totals, as in the paper; nobody is its own neighbour.
+    """
+    from scipy.sparse import csr_matrix, diags  # type: ignore[import-untyped]
+
+    unit = _unit(points)
+    count, kept = len(unit), min(NEIGHBOURS, len(unit) - 1)
+    columns, weights = [], []
+    for first in range(0, count, _CHUNK):
+        near = unit[first : first + _CHUNK] @ unit.T  # [n, N]
+        near[np.arange(len(near)), np.arange(first, first + len(near))] = -1
+        nearest = np.argpartition(-near, kept - 1, axis=1)[:, :kept]
+        columns.append(nearest)
+        weights.append(np.maximum(np.take_along_axis(near, nearest, axis=1), 0) ** _SHARPNESS)
+    places = np.repeat(np.arange(count), kept)
+    graph = csr_matrix((np.concatenate(weights).ravel(), (places, np.concatenate(columns).ravel())), (count, count))
+    graph = graph.maximum(graph.T)
+    scale = diags(np.maximum(np.asarray(graph.sum(axis=1)).ravel(), 1e-12) ** -0.5)
+    return (scale @ graph @ scale).tocsr().astype(np.float32)
+
+
+def _latent(words: Any) -> np.ndarray:
+    from sklearn.decomposition import TruncatedSVD
+
+    directions = min(_DIRECTIONS, words.shape[1] - 1, words.shape[0] - 1)
+    return _unit(TruncatedSVD(directions, n_iter=3, random_state=0).fit_transform(words))
+
+
+def _principal(features: np.ndarray) -> np.ndarray:
+    """The directions in which standardised features vary most, as rows of length one."""
+    centred = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
+    with threadpool_limits(1, "blas"):
+        _, axes = np.linalg.eigh(centred.T @ centred)
+    return _unit(centred @ axes[:, -min(_FEATURES, *centred.shape) :])
+
+
+def _unit(rows: np.ndarray) -> np.ndarray:
+    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+
+
+def _softmax(logits: np.ndarray) -> np.ndarray:
+    odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return odds / odds.sum(axis=1, keepdims=True)
