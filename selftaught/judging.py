@@ -31,7 +31,7 @@ SEEDS = 5
 PROBE, UNTRAINED_PROBE = "pretrained probe", "untrained probe"
 SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spreading", "TF-IDF spreading"
 LEAST_TO_SPREAD = 1_000  # texts to learn from; among fewer, hardly any is the neighbour of a labelled one
-MOST_TO_SPREAD = 10_000
+MOST_TO_SPREAD = 5_000
 FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
 
 _CONTROL = {PROBE: UNTRAINED_PROBE, SPREAD: UNTRAINED_SPREAD, FINETUNED: UNTRAINED_FINETUNED}
