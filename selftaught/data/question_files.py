@@ -1,5 +1,6 @@
 """Questions with their contexts from whatever file they stand in: SQuAD's JSON, token spans, records with columns."""
 
+import os
 from pathlib import Path
 
 from selftaught.data.columns import named
@@ -47,7 +48,7 @@ def _nested(path: Path, columns: Columns, labelled: bool) -> Read | None:
     if sets:
         _refuse(columns, str(path))
         return read_spans(sets[0], labelled=labelled)
-    if not path.is_file():
+    if not os.path.isfile(path):
         return None
     file = find_files(path, str(path)).files[0]
     try:

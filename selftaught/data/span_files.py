@@ -4,6 +4,7 @@ The context is written as tokens with a space between, and the span is the place
 Preprocessed sets are handed on in this form.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from itertools import zip_longest
@@ -24,12 +25,12 @@ _SPAN = re.compile(r"\s*(\d{1,9})\s+(\d{1,9})\s*")
 
 def find_spans(path: Path) -> list[Path]:
     """The sets at a path, each without a suffix: that of which it names a file, the set itself, or all in a folder."""
-    if path.is_dir():
+    if os.path.isdir(path):  # a name that is too long is none, where Path would raise
         return sorted(
             file.with_suffix("") for file in path.glob("*.question") if file.with_suffix(".context").is_file()
         )
     stem = path.with_suffix("") if path.suffix in (*_INPUTS, *_TARGETS) else path
-    return [stem] if all(_part(stem, suffix).is_file() for suffix in _INPUTS) else []
+    return [stem] if all(os.path.isfile(_part(stem, suffix)) for suffix in _INPUTS) else []
 
 
 def read_spans(stem: Path, *, labelled: bool) -> tuple[tuple[Question, ...], Tally, str]:

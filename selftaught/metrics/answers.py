@@ -8,7 +8,7 @@ from difflib import SequenceMatcher
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ARTICLE = re.compile(r"\b(a|an|the)\b")
-_CHINESE_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》…·、「」（）－～『』")
+_CHINESE_PUNCTUATION = str.maketrans("", "", "-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 _CHINESE_SEGMENT = re.compile(r"[\u4e00-\u9fa5]|[^\W\u4e00-\u9fa5]+(?:[.,][^\W\u4e00-\u9fa5]+)*|[^\w\s]")
 
 
@@ -16,8 +16,8 @@ def answer_scores(answer: str, right: Sequence[str], *, chinese: bool) -> tuple[
     """Exact match, 0 or 1, and F1 in [0, 1]: the best over the right answers; without any, "" is right.
 
     English is compared in words, lower-case, without punctuation and articles (Rajpurkar et al. 2016, section 6.1).
-    Chinese is compared in characters, and what two answers share is their longest common run (Cui et al. 2019, section
-    4.1); other scripts within it count by word.
+    Chinese is compared in characters, and what two answers share is their longest common run (Cui et al. 2019);
+    other scripts within it count by word.
     """
     if not right:
         return float(not answer), float(not answer)

@@ -22,7 +22,7 @@ Place = tuple[int, int]
 
 @lru_cache(maxsize=1 << 15)  # a verdict asks the same questions for each draw of labels
 def nearest_sentence(question: str, context: str) -> Place:
-    """The sentence with the window that has most in common with the question (Richardson et al. 2013, section 4.1).
+    """The sentence with the window that has most in common with the question (Richardson et al. 2013, algorithm 1).
 
     The window is as long as the question. A word that both have counts ln(1 + 1 / how often the context has it); in
     Chinese it is pairs of characters that both must have.

@@ -31,10 +31,11 @@ _UNSPACED = "\u0e00"  # from Thai on: what follows is mostly written without spa
 
 @dataclass(frozen=True)
 class AnswerQuestions(Task[Question]):
-    """Predict the first and the last token of the answer (Devlin et al. 2019, sections 4.2 and 4.3).
+    """Answer a question by a passage of the text that is given with it.
 
-    A long text is several rows, each with the question. In a row that does not hold the answer, the first token is to
-    be predicted, which stands for "not here".
+    The first and the last token of it are predicted (Devlin et al. 2019, sections 4.2 and 4.3). A long text is several
+    rows, each with the question. In a row that does not hold the answer, the first token is to be predicted, which
+    stands for "not here".
 
     Args:
         unanswerable: whether there are questions that the text does not answer; then "" is an answer as well.

@@ -250,3 +250,10 @@ def test_a_column_of_a_file_without_columns_is_a_mistake(tmp_path: Path) -> None
     path = write(tmp_path / "a.json", squad(qa()))
     with pytest.raises(SelftaughtError, match="a column 'ask' was asked for, but this file has no columns"):
         read(path, text="ask")
+
+
+@pytest.mark.parametrize("name", ["none.json", "x" * 5000, "", "set.question"])
+def test_what_is_not_there_is_a_clear_error(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SelftaughtError):
+        read_questions(name, Columns())
