@@ -17,15 +17,22 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from selftaught.backbones.hf import PairHead, TextBackbone, backbone_from_config, load_backbone
+from selftaught.backbones.hf import PairHead, TextBackbone, backbone_from_config, load_backbone, new_backbone
+from selftaught.backbones.presets import Size
+from selftaught.data.corpus import prepare, tokenise_all
+from selftaught.data.loader import Batches
+from selftaught.data.samples import samples_of
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.loop import Learner
+from selftaught.held_out import held_out_batches
+from selftaught.loop import Learner, evaluate, train
 from selftaught.objective import Batch, Objective, Spec, Sum
 from selftaught.objectives.mlm import MLM
 from selftaught.objectives.nsp import NSP
 from selftaught.objectives.sop import SOP
+from selftaught.optim import adamw
 from selftaught.pretext.pairs import join_segments
 from selftaught.randomness import Randomness
+from selftaught.schedule import Schedule
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 
@@ -100,6 +107,30 @@ def test_masking_and_pairs_share_one_pass(
         assert len(calls) == 1
         assert set(found) == {"mlm", member.name}
         assert fused.chance(spec, 8) == pytest.approx(math.log(int((~spec.text.special).sum())) + math.log(2))
+
+
+def test_order_that_stands_in_the_text_is_learned(tmp_path: Path) -> None:
+    """Documents that count to ten about an animal of theirs; asked about others than those it has seen."""
+    ordinals = ["First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth"]
+    animals, verbs = ["fox", "heron", "otter", "badger", "crane"], ["ran", "hid", "sang", "slept", "ate", "drank"]
+    for i in range(80):
+        lines = [f"{nth} the {animals[i % 5]} {verbs[(i * 7 + n * n) % 6]}.\n" for n, nth in enumerate(ordinals)]
+        place = tmp_path / ("seen" if i < 60 else "unseen")
+        place.mkdir(exist_ok=True)
+        (place / f"{i}.txt").write_text("".join(lines), encoding="utf-8")
+    corpus = prepare(tmp_path / "seen", tmp_path / "tokens", seed=0, vocab_size=300, sentences=True)
+    unseen, _, _ = tokenise_all(tmp_path / "unseen", tmp_path / "asked", corpus.tokenizer, sentences=True)
+    spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
+    assert spec.text is not None
+    torch.manual_seed(0)
+    size, ids = Size(2, 32, 16, 64, 8), {"pad_id": 0, "cls_id": spec.text.cls_id or 0, "sep_id": spec.text.sep_id or 0}
+    learner = Learner({"text": new_backbone(size, spec.text.vocab_size, **ids, longest_row=64)}, SOP(), spec)
+    batches = Batches(samples_of(corpus.train, "pairs", 32, 0, spec.text), SOP(), spec, 32, 0)
+    for _ in train(learner, batches.starting, adamw(learner, 8e-3), Schedule(steps=160), seed=0):
+        pass
+    questions = held_out_batches(unseen, SOP(), spec, 32, seed=0)
+    assert questions is not None
+    assert evaluate(learner, questions)["accuracy"] > 0.8
 
 
 def rng_of(fused: Sum, member: Objective) -> Randomness:
