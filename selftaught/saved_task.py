@@ -24,10 +24,11 @@ def saved_task(pretrained: Pretrained) -> Task[Any] | None:
     """The task that a model was fine-tuned on; None if it was only pretrained.
 
     A checkpoint of others that is saved as a sequence classifier is one of ``classify``; one that is saved for question
-    answering is one of ``answer``, and answers every question, for it does not say whether it was taught not to.
+    answering is one of ``answer``, and answers every question, for it does not say whether it was taught not to; one
+    that is saved as a token classifier is one of ``tag``.
 
     Raises:
-        SelftaughtError: the file is damaged, or the task cannot be found any more.
+        SelftaughtError: the file is damaged, or the task cannot be found any more, or its tags are not those of IOB2.
     """
     file = pretrained.folder / FILE
     if file.is_file():
@@ -42,8 +43,10 @@ def saved_task(pretrained: Pretrained) -> Task[Any] | None:
     written_as = " ".join(config.architectures or ())
     if "QuestionAnswering" in written_as:
         return remake_task("answer", {"unanswerable": False})
+    classes = [config.id2label[i] for i in sorted(config.id2label)]
+    if "TokenClassification" in written_as:
+        return remake_task("tag", {"classes": classes, "characters": False})
     if "SequenceClassification" not in written_as:
         return None
-    classes = [config.id2label[i] for i in sorted(config.id2label)]
     several = config.problem_type == "multi_label_classification"
     return remake_task("classify", {"classes": classes, "several": several})

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.backbones.hf import ClassificationHead, TextBackbone, save_model
+from selftaught.backbones.hf import ClassificationHead, TaggingHead, TextBackbone, save_model
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import open_pretrained
 from selftaught.saved_task import save_task, saved_task
 from selftaught.tasks.classify import Classify
 from selftaught.tasks.regress import Regress
+from selftaught.tasks.tag import Tag
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 
@@ -32,6 +33,18 @@ def test_a_classifier_of_others_classifies(classifier: Path) -> None:
     changed = config | {"problem_type": "multi_label_classification"}
     (classifier / "config.json").write_text(json.dumps(changed), encoding="utf-8")
     assert saved_task(open_pretrained(classifier)) == Classify(("near", "far"), several=True)
+
+
+def test_a_tagger_of_others_tags_if_its_tags_are_iob2(
+    tokenizer: TextTokenizer, small_network: NewBackbone, tmp_path: Path
+) -> None:
+    for name, classes in {"iob2": ("O", "B-PER", "I-PER"), "bioes": ("O", "B-PER", "I-PER", "E-PER", "S-PER")}.items():
+        backbone = small_network(tokenizer)
+        save_model(tmp_path / name, backbone, TaggingHead.of(backbone, classes))
+        tokenizer.save(tmp_path / name, 64)
+    assert saved_task(open_pretrained(tmp_path / "iob2")) == Tag(("O", "B-PER", "I-PER"), characters=False)
+    with pytest.raises(SelftaughtError, match="E-PER, S-PER are not those of IOB2"):
+        saved_task(open_pretrained(tmp_path / "bioes"))
 
 
 def test_what_is_saved_goes_before_what_transformers_wrote(classifier: Path) -> None:

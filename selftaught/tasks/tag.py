@@ -50,6 +50,12 @@ class Tag(Task[TaggedText]):
         "It takes the likeliest tag of each word, `selftaught predict` the likeliest tags that fit together."
     )
 
+    def __post_init__(self) -> None:
+        begun = {tag[2:] for tag in self.classes if tag.startswith("B-")}
+        sound = {OUTSIDE} | {f"{letter}-{kind}" for kind in begun for letter in "BI"}
+        if not {OUTSIDE} <= set(self.classes) <= sound:
+            raise ValueError(f"the tags {', '.join(self.classes)} are not those of IOB2")
+
     @staticmethod
     def read(path: str | Path, columns: Columns, *, labelled: bool = True) -> Examples[TaggedText]:
         """Columns as in CoNLL's files, JSON with tags or with spans, or parquet, in any scheme."""
