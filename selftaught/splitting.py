@@ -60,7 +60,8 @@ def _with_test_file(task: Task[Any], found: Examples[Any], test: Examples[Any]) 
     if not train:
         raise SelftaughtError("every labelled row is also a test row", do="give a test file with other rows")
     dropped = len(found.examples) - len(train)
-    notes = (f"{dropped} training rows whose text is also in the test file were left out",) if dropped else ()
+    notes = tuple(test.tally.note("test file"))
+    notes += (f"{dropped} training rows whose text is also in the test file were left out",) if dropped else ()
     rows, more = _thinned(np.arange(len(test.examples)), 0)
     return Split(train, tuple(test.examples[i] for i in rows), notes + more)
 
@@ -99,9 +100,7 @@ def overlapping_rows(pretrained: Pretrained, test: Sequence[Example]) -> tuple[n
 
 def example_notes(found: Examples[Any]) -> tuple[str, ...]:
     """What one should know of labelled examples before trusting a score on them."""
-    notes = []
-    if found.tally.quarantined:
-        notes.append(f"labels: {found.tally.summary()}; the first: {found.tally.records[0]}")
+    notes = found.tally.note("labels")
     if found.conflicts:
         notes.append(f"{found.conflicts} texts have more than one label")
     if found.duplicates:

@@ -232,6 +232,7 @@ def _warnings(ready: Ready) -> list[str]:
     rare = [name for name, count in counts.items() if count < 3]
     found = [f"seen once or twice only: {_shown(rare)}"] if rare else []
     if ready.test is not None:
+        found += ready.test.tally.note("test file")
         shared = Counter(map(whole_text, ready.examples.examples)) & Counter(map(whole_text, ready.test.examples))
         found += [f"{len(shared)} test texts are also in the training labels"] if shared else []
     return found

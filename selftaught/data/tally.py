@@ -55,6 +55,10 @@ class Tally:
         noun = "row" if self.rows == 1 else "rows"
         return f"{self.rows} {noun}: {self.kept} kept, {self.quarantined} quarantined"
 
+    def note(self, what: str) -> list[str]:
+        """A sentence on ``what`` was read, if some of it was set aside."""
+        return [f"{what}: {self.summary()}; the first: {self.records[0]}"] if self.quarantined else []
+
     def named(self, most: int) -> list[str]:
         """The first quarantined rows, each in a line, and how many more there are."""
         more = self.quarantined - most

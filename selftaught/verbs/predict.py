@@ -72,8 +72,7 @@ def _examples(
         for given in some:
             there = read(given)
             found += there.examples
-            if there.tally.quarantined:
-                notes.append(f"{given}: {there.tally.summary()}; the first: {there.tally.records[0]}")
+            notes += there.tally.note(given)
     if not found:
         raise SelftaughtError("the files hold no text", where=", ".join(inputs), do="selftaught check tells why")
     return found, notes

@@ -13,6 +13,10 @@ def test_the_summary_is_one_sentence() -> None:
     tally.quarantine("a.jsonl", 17, "is not JSON")
     assert tally.summary() == "1000 rows: 999 kept, 1 quarantined"
     assert str(tally.records[0]) == "a.jsonl:17: is not JSON"
+    assert tally.note("labels") == [
+        "labels: 1000 rows: 999 kept, 1 quarantined; the first: a.jsonl:17: is not JSON",
+    ]
+    assert Tally().note("labels") == []
 
 
 def test_a_whole_file_is_named_without_a_line() -> None:

@@ -85,6 +85,19 @@ def test_a_damaged_row_is_shown_and_the_rest_is_used(kind: type[Task[Any]], here
     assert f"{data.name}:{middle + 1}: contains NUL bytes" in heard.err
 
 
+def test_what_is_left_out_of_a_test_file_is_told(here: Path, call: Call) -> None:
+    (here / "test.csv").write_text("text,label\na red fox,fox\n,otter\na grey heron,heron\n", encoding="utf-8")
+    (here / "train.csv").write_text("text,label\n" + "the fox,fox\none heron,heron\n" * 4, encoding="utf-8")
+    said = "test file: 3 rows: 2 kept, 1 quarantined; the first: test.csv:3: column 'text' is empty"
+    given = ["--test", "test.csv", "--json"]
+    taught = call("finetune", "run", "train.csv", *given, "--steps", "2", "--out", "new")
+    assert taught.code == 0, taught.err
+    assert said in taught.report["notes"]
+    judged = call("verdict", "run", "train.csv", *given, "--seeds", "1", "--budgets", "2", "--out", "judged")
+    assert judged.code == 0, judged.err
+    assert said in judged.report["notes"]
+
+
 def test_several_labels_a_text(here: Path, call: Call, texts: list[str]) -> None:
     rows = [f'"{text} {i}",{"|".join(text.split()[1:3])}' for i, text in enumerate(texts)]
     (here / "several.csv").write_text("\n".join(["words,tags", *rows]), encoding="utf-8")
