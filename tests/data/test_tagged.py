@@ -328,3 +328,32 @@ def test_every_word_is_in_a_sentence_that_is_kept_or_named(tmp_path: Path, lines
     kept = [group for group in groups if group[0] in {example.line for example in found.examples}]
     assert [len(example.words) for example in found.examples] == [len(group) for group in kept]
     assert all(any(bad.line in group for bad in found.tally.records) for group in groups if group not in kept)
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-2, 9) | st.sampled_from(["", "Ulm", "Ulm is", "B-a", "O", "I-a O", "a"]),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["a", "start", "end", "text", "label"]), inner)
+    ),
+    max_leaves=6,
+)
+columns = st.sampled_from([("tokens", "tags"), ("text", "entities"), ("data", "label")])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(names=columns, values=st.lists(st.tuples(anything, anything), max_size=4), labelled=st.booleans())
+def test_whatever_a_record_holds_it_is_kept_or_named(
+    tmp_path: Path, names: tuple[str, str], values: list[tuple[object, object]], labelled: bool
+) -> None:
+    good: tuple[object, object] = (["Ulm", "is"], ["B-a", "O"])
+    if names[1] == "entities":
+        good = ("Ulm is", [[0, 3, "a"]])
+    rows = [dict(zip(names, pair, strict=True)) for pair in [good, *values]]
+    file = write(tmp_path, "a.jsonl", "\n".join(map(json.dumps, rows)))
+    found = read_tagged(file, Columns(), labelled=labelled)
+    assert found.tally.rows == len(rows)
+    assert found.tally.kept == len(found.examples)
+    assert {e.line for e in found.examples} | {bad.line for bad in found.tally.records} == set(range(1, len(rows) + 1))
+    for example in found.examples:
+        assert len(example.tags) == (len(example.words) if labelled else 0)
+        assert all(begin < end <= len(example.text) for begin, end in example.words)
