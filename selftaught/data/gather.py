@@ -90,7 +90,7 @@ def require_columns(records: RecordFile, **columns: str) -> None:
             raise SelftaughtError(what, where=where)
 
 
-def require_examples(examples: Sequence[object], tally: Tally, description: str) -> None:
+def require_examples(examples: Sequence[object], tally: Tally, description: str, what: str = "labelled rows") -> None:
     """There must be one example at least.
 
     Raises:
@@ -99,9 +99,7 @@ def require_examples(examples: Sequence[object], tally: Tally, description: str)
     if examples:
         return
     why = "; ".join(str(record) for record in tally.records[:SHOWN])
-    raise SelftaughtError(
-        "there are no labelled rows" + (f" ({tally.summary()}: {why})" if why else ""), where=description
-    )
+    raise SelftaughtError(f"there are no {what}" + (f" ({tally.summary()}: {why})" if why else ""), where=description)
 
 
 def _spelled(role: str) -> str:

@@ -91,7 +91,7 @@ def read_pairs(path: str | Path, columns: Columns, *, labelled: bool = True) -> 
     if others:
         description += f" (a guess; name it with --label if it is {' or '.join(map(repr, others[:SHOWN]))})"
     found, tally = gather(records, tuple(roles.values()), parse)
-    require_examples(found, tally, description)
+    require_examples(found, tally, description, "labelled rows" if labelled else "rows of text")
     return Examples(found, tally, description + note)
 
 
@@ -117,7 +117,7 @@ def read_scored(path: str | Path, columns: Columns, *, labelled: bool = True) ->
     shown = f"text in column {texts[0]!r}" if len(texts) == 1 else f"texts in columns {texts[0]!r} and {texts[1]!r}"
     description = f"{records.file.name}: {records}, {shown}" + (f", score in column {score!r}" if labelled else "")
     found, tally = gather(records, tuple(roles.values()), parse)
-    require_examples(found, tally, description)
+    require_examples(found, tally, description, "labelled rows" if labelled else "rows of text")
     return Examples(found, tally, description + note)
 
 

@@ -72,9 +72,10 @@ def correlation_scores(truth: Sequence[float], predicted: Sequence[float]) -> di
 
 
 def _correlation(one: np.ndarray, other: np.ndarray) -> float:
+    if np.ptp(one) == 0 or np.ptp(other) == 0:
+        return 0.0
     one, other = one - one.mean(), other - other.mean()
-    scale = float(np.linalg.norm(one) * np.linalg.norm(other))
-    return float(one @ other) / scale if scale > 1e-12 else 0.0
+    return float(one @ other) / float(np.linalg.norm(one) * np.linalg.norm(other))
 
 
 def _require_rows(truth: Sequence[object], predicted: Sequence[object]) -> None:
