@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
 from selftaught.backbones.presets import Size
@@ -12,6 +13,9 @@ from selftaught.data.samples import samples_of
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
 from selftaught.objective import Batch, Spec
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no bug; tests assert what is, not how fast
+settings.load_profile("untimed")
 
 TINY = Size(layers=2, width=32, head_width=16, inner=48, window=4)
 NewBackbone = Callable[[TextTokenizer], TextBackbone]

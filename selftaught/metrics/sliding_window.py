@@ -100,7 +100,8 @@ class _Matched:
         """Where a sentence stands, without the space around it."""
         begin, end = [*self.starts, len(self.context)][number : number + 2]
         text = self.context[begin:end]
-        return begin + len(text) - len(text.lstrip()), begin + len(text.rstrip())
+        begin += len(text) - len(text.lstrip())
+        return begin, begin + len(text.strip())
 
     def rows(self, number: int) -> Iterator[list[int]]:
         """The units of a sentence that may be the answer, as long as they stand side by side."""

@@ -19,7 +19,7 @@ values = st.recursive(
 )
 objects = st.lists(st.dictionaries(st.text("abc", max_size=2), values, max_size=3))
 UTF_8 = Encoding("utf-8")
-in_tmp = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+in_tmp = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @in_tmp

@@ -72,7 +72,7 @@ def starts(documents: Documents) -> list[list[int]]:
 DOCUMENTS = st.lists(st.lists(st.integers(1, 12), min_size=1, max_size=8), min_size=1, max_size=6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(documents=DOCUMENTS, length=st.integers(8, 40), seed=st.none() | st.integers(0, 3))
 def test_what_a_sample_is(new_store: NewStore, spec: Spec, documents: Documents, length: int, seed: int | None) -> None:
     breaks = [start for of_one in starts(documents) for start in of_one[1:]]

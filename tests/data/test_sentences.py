@@ -79,7 +79,7 @@ def test_a_batch_is_as_wide_as_its_longest_sentence(new_store: NewStore, text: T
     assert sentences.take(np.array([1, 0]), np.array([3, 4]))["input_ids"].shape == (2, 11)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     documents=st.lists(st.lists(st.integers(1, 20), min_size=1, max_size=8), min_size=1, max_size=6),
     length=st.integers(8, 30),

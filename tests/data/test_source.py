@@ -128,7 +128,7 @@ damages = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     name=st.sampled_from(list(SOUND)),
     packing=st.sampled_from(["", ".gz", ".zst"]),

@@ -23,7 +23,7 @@ def write(folder: Path, documents: list[list[int]], vocab_size: int = 100) -> To
     return TokenStore(folder)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(documents=st.lists(st.lists(st.integers(3, 99), max_size=12), max_size=8), shard=st.integers(1, 9))
 def test_documents_come_back_as_they_were_written(
     documents: list[list[int]], shard: int, tmp_path_factory: pytest.TempPathFactory

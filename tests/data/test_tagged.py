@@ -294,7 +294,7 @@ sentences = st.lists(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(sentences=sentences, between=st.sampled_from([" ", "\t", "   "]), gap=st.integers(1, 3))
 def test_columns_are_read_as_they_were_written(
     tmp_path: Path, sentences: list[list[tuple[str, str]]], between: str, gap: int
@@ -309,7 +309,7 @@ def test_columns_are_read_as_they_were_written(
 lines = st.lists(st.sampled_from(["", "Ulm B-a", "x I-a", "x O", "x", "x O O", "# x", "-DOCSTART- O", "x ?", " O"]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=lines)
 def test_every_word_is_in_a_sentence_that_is_kept_or_named(tmp_path: Path, lines: list[str]) -> None:
     lines = ["Ulm B-a", "so O", "", *lines]
@@ -340,7 +340,7 @@ anything = st.recursive(
 columns = st.sampled_from([("tokens", "tags"), ("text", "entities"), ("data", "label")])
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=columns, values=st.lists(st.tuples(anything, anything), max_size=4), labelled=st.booleans())
 def test_whatever_a_record_holds_it_is_kept_or_named(
     tmp_path: Path, names: tuple[str, str], values: list[tuple[object, object]], labelled: bool

@@ -14,7 +14,7 @@ from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.data.text import PlainFile, Row
 
-in_tmp = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+in_tmp = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def read(path: Path) -> tuple[list[Row], Tally]:

@@ -24,7 +24,7 @@ def unknown(tokenizer: TextTokenizer, text: str) -> list[int]:
     return [i for i in tokenizer.encode([text])[0] if i == unk]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=60))
 def test_no_character_of_the_corpus_is_unknown(text: str) -> None:
     """Wherever it stands in a word, and even if the sample that pieces were learned from lacks it."""
@@ -41,7 +41,7 @@ def test_rare_scripts_emoji_and_combining_marks(vocab_size: int) -> None:
     assert not unknown(tokenizer, "👩‍👩‍👧‍👦é鬱" * 90)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(text=st.text(max_size=60))
 def test_byte_level_gives_any_text_back(bytelevel: TextTokenizer, text: str) -> None:
     assert bytelevel.backend.decode(bytelevel.encode([text])[0]) == text

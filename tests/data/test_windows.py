@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from transformers import AutoTokenizer
@@ -113,7 +113,6 @@ def test_a_normaliser_that_changes_lengths_moves_nothing(name: str) -> None:
         assert text[places[span[0]][0] : places[span[1]][1]] == answer
 
 
-@settings(deadline=None)
 @given(
     words=st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=5), max_size=12)
 )

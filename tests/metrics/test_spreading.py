@@ -41,7 +41,7 @@ def test_labels_reach_their_own_side_and_nothing_beyond_it() -> None:
     assert shares[6].tolist() == [0, 0]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000))
 def test_what_arrives_are_shares_or_nothing(seed: int) -> None:
     rng = np.random.default_rng(seed)
