@@ -25,7 +25,6 @@ from selftaught.task import Answer, Task
 VALIDATION_SHARE = 0.15  # of the labels, set aside to know when to stop
 LEAST_TO_SPLIT = 200  # with fewer, a score on 15 % of them is noise, and each label is worth more in training
 BATCH = 32
-PATIENCE = 4  # checks without a better score
 _ANSWERED_AT_ONCE, _LONG_ONES_AT_ONCE = 64, 16  # the latter where each may be several rows
 _LEAST_STEPS, _MOST_STEPS, _EPOCHS = 150, 3000, 15
 _CHECKPOINT_RATE = 5e-5  # for networks that others pretrained (Devlin et al. 2019, appendix A.3)
@@ -207,7 +206,7 @@ def finetune_quickly(
             continue
         if best.see(next(iter(made.stopping_measures().values()))):
             kept = {name: tensor.clone() for name, tensor in made.learner.state_dict().items()}
-        if best.stale >= PATIENCE:
+        if best.stale >= task.patience:
             break
     if kept is not None:
         made.learner.load_state_dict(kept)

@@ -36,6 +36,9 @@ class Task(Objective, Generic[E]):
     cuts: ClassVar[bool] = True
     """Whether what does not fit into a row is not read; false for a task that spreads an example over several rows."""
 
+    patience: ClassVar[int] = 4
+    """Checks in a row without a better first measure that end the training; there are twelve in all."""
+
     caveat: ClassVar[str] = ""
     """What a user of a fine-tuned model must know about its answers."""
 

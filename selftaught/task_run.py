@@ -13,7 +13,7 @@ from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import BATCH, PATIENCE, Best, Finetuning, finetuning_rate, prepare_learner
+from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, prepare_learner
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.loop import Progress
 from selftaught.machine import pick_device, pick_precision
@@ -183,7 +183,7 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
         adamw(made.trained, train.rate, weight_decay=train.weight_decay),
         Plan.of(train, unit="rows", per_sample=1, checks=_CHECKS),
         check=check,
-        stop=lambda: memory.get("stale", 0) >= PATIENCE,
+        stop=lambda: memory.get("stale", 0) >= ready.task.patience,
         memory=memory,
     )
     if outcome.interrupted:

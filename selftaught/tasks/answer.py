@@ -51,6 +51,7 @@ class AnswerQuestions(Task[Question]):
     pipeline: ClassVar[str] = "question-answering"
     longest: ClassVar[int] = 384
     cuts: ClassVar[bool] = False
+    patience: ClassVar[int] = 12  # it is learned late and then at once: before that, the best score is chance
     caveat: ClassVar[str] = (
         "An answer is a passage of the text it is given, true or not; unless it was trained on questions without an "
         "answer, it gives one to every question."
