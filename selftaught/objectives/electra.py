@@ -64,7 +64,7 @@ class Electra(Objective):
     Args:
         rate: the share of tokens hidden from the generator.
         generator: its share of the backbone's width, rounded to whole attention heads (a quarter to a half is best,
-            section 3.2).
+            section 3.2; docs/lab.md has the choice for small networks).
         weight: of the backbone's loss beside the generator's, which is so much larger (appendix A).
     """
 
@@ -72,7 +72,7 @@ class Electra(Objective):
     token_losses: ClassVar[tuple[str, ...]] = ("generator.loss",)
 
     rate: float = 0.15
-    generator: float = 0.25
+    generator: float = 0.5
     weight: float = 50.0
 
     def __post_init__(self) -> None:
@@ -139,10 +139,14 @@ class Electra(Objective):
         }
 
     def total(self, means: Mapping[str, Any]) -> Tensor:
-        return means["generator"]["loss"] + self.weight * means["discriminator"]["loss"]
+        """The weighted mean of both losses, which is the paper's sum but for a factor.
+
+        With the sum the gradient is always so long that clipping makes it one of the backbone's noise (docs/lab.md).
+        """
+        return self._mean(means["generator"]["loss"], means["discriminator"]["loss"])
 
     def readings(self, means: Mapping[str, Any]) -> dict[str, Any]:
-        """With the discriminator's precision and recall: five sixths of its answers are right if all are "original"."""
+        """With the discriminator's precision and recall: calling everything an original is right most of the time."""
         shares = dict(means["discriminator"])
         flagged, found = shares.pop("flagged"), shares.pop("found")
         shares |= {"precision": _ratio(found, flagged), "recall": _ratio(found, shares["replaced"])}
@@ -150,7 +154,10 @@ class Electra(Objective):
 
     def chance(self, spec: Spec, size: int) -> float | None:
         guessing = MLM(self.rate).chance(spec, size)
-        return None if guessing is None else guessing + self.weight * math.log(2)
+        return None if guessing is None else self._mean(guessing, math.log(2))
+
+    def _mean(self, generator: Any, discriminator: Any) -> Any:
+        return (generator + self.weight * discriminator) / (1 + self.weight)
 
 
 def _real(batch: Batch) -> Tensor:

@@ -36,7 +36,7 @@ def ask(electra: Electra, samples: Batch, spec: Spec, epoch: int = 0) -> Batch:
 @pytest.fixture
 def learner(spec: Spec, tokenizer: TextTokenizer, small_network: NewBackbone) -> Learner:
     torch.manual_seed(2)
-    return Learner({"text": small_network(tokenizer)}, Electra(generator=0.5), spec)
+    return Learner({"text": small_network(tokenizer)}, Electra(), spec)
 
 
 def generator_of(learner: Learner) -> Generator:
@@ -156,8 +156,8 @@ def test_losses_and_measures_by_hand() -> None:
     assert float(sums["generator"]["accuracy"]) == 2
     assert float(sums["discriminator"]["loss"]) == pytest.approx(sum(cost))
     means = divide(sums, {"generator": 2, "discriminator": 5})
-    assert float(Electra().total(means)) == pytest.approx(-math.log(0.35) / 2 + 50 * sum(cost) / 5)
-    assert float(Electra(weight=1).total(means)) == pytest.approx(-math.log(0.35) / 2 + sum(cost) / 5)
+    assert float(Electra().total(means)) == pytest.approx((-math.log(0.35) / 2 + 50 * sum(cost) / 5) / 51)
+    assert float(Electra(weight=1).total(means)) == pytest.approx((-math.log(0.35) / 2 + sum(cost) / 5) / 2)
     assert flatten(Electra().readings(means)) == pytest.approx(
         {
             "generator.loss": -math.log(0.35) / 2,
@@ -188,7 +188,7 @@ def test_to_call_everything_original_is_visible(packed: Batch, spec: Spec, learn
 def test_blind_guessing(spec: Spec) -> None:
     assert spec.text is not None
     guessing = math.log(int((~spec.text.special).sum()))
-    assert Electra(weight=50).chance(spec, 16) == pytest.approx(guessing + 50 * math.log(2))
+    assert Electra(weight=50).chance(spec, 16) == pytest.approx((guessing + 50 * math.log(2)) / 51)
 
 
 @pytest.mark.parametrize("named", [(MLM(), Electra()), (Electra(), MLM())], ids=["mlm+electra", "electra+mlm"])
@@ -281,7 +281,8 @@ def test_a_run_measures_both_networks(folder: Path, report: dict[str, Any]) -> N
     held_out = report["held_out"]
     assert held_out["generator.below_unigram"] > 0.1
     assert held_out["discriminator.loss"] < 0.32  # what a guess by the share of replaced tokens alone costs is 0.35
-    assert held_out["loss"] == pytest.approx(held_out["generator.loss"] + 50 * held_out["discriminator.loss"])
+    both = held_out["generator.loss"] + 50 * held_out["discriminator.loss"]
+    assert held_out["loss"] == pytest.approx(both / 51)
     for name in ("accuracy", "replaced", "precision", "recall"):
         assert 0 <= held_out[f"discriminator.{name}"] <= 1
     lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
