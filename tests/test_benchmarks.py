@@ -7,7 +7,10 @@ import pytest
 
 from benchmarks import retention
 
-NAMES = ["budget", "clm_vs_trainer", "mlm_vs_trainer", "order", "prepare", "retention", "sharing", "startup"]
+NAMES = [
+    *("budget", "clm_vs_trainer", "electra_vs_mlm", "mlm_vs_trainer", "order", "prepare", "retention", "sharing"),
+    "startup",
+]
 
 
 @pytest.mark.parametrize("name", NAMES)
