@@ -129,8 +129,8 @@ class OneAnswerWatch:
         return (
             f"one answer: for {self.patience} steps the discriminator has called nearly every token an original; it "
             f"found {_mean(self._recent):.1%} of the replaced ones. Its accuracy is high because most tokens are "
-            "originals, and says nothing. Likely causes: too few steps yet (masked language modelling learns sooner), "
-            "a learning rate too high for this size, or a loss of too little weight (objective.options.weight)."
+            "originals, and says nothing. Likely causes: too few steps for a network that began untrained (begun with "
+            "--init from a run of mlm it finds some sooner), or a learning rate too high for this size."
         )
 
 
