@@ -121,6 +121,7 @@ def _file(model: _Meaning, path: str, columns: Columns, json: bool) -> dict[str,
     report = {"verb": "similarity", "pairs": told, "rows": pairs.tally.to_json()}
     if scores is None:
         note(f"rows        {pairs.tally.summary()}")
+        note("scores      none; --label names a column that says how alike the texts are")
         lines = [f"{v:.3f}\t{_line(one)}\t{_line(other)}" for v, (one, other) in zip(values, texts, strict=True)]
         return tell(report, lines, json=json)
     found = {
