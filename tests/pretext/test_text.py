@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from selftaught.objective import Spec
-from selftaught.pretext.text import choose_tokens, choose_words, delete_tokens, replace_tokens, words_of
+from selftaught.pretext.text import choose_tokens, choose_words, delete_tokens, draw_tokens, replace_tokens, words_of
 from selftaught.randomness import Randomness
 
 
@@ -131,3 +131,27 @@ def test_deletion_is_a_matter_of_the_row_alone() -> None:
     padded = delete_tokens(*wider, 0.5, 0, rng(2))
     assert torch.equal(together[0], padded[0])
     assert torch.equal(together[1], padded[1])
+
+
+def test_a_token_is_drawn_where_its_number_falls() -> None:
+    shares = torch.tensor([0.2, 0.3, 0.5]).log().expand(7, -1)
+    uniform = torch.tensor([0.0, 0.19, 0.21, 0.49, 0.51, 0.99, 1 - 2**-24])
+    everything = torch.ones(3, dtype=torch.bool)
+    assert draw_tokens(shares, everything, uniform).tolist() == [0, 0, 1, 1, 2, 2, 2]
+    without = torch.tensor([True, False, True])  # two sevenths and five sevenths
+    assert draw_tokens(shares, without, uniform).tolist() == [0, 0, 0, 2, 2, 2, 2]
+
+
+@given(
+    logits=st.lists(st.lists(st.floats(-90, 90, width=32), min_size=5, max_size=5), min_size=1, max_size=6),
+    drawable=st.lists(st.booleans(), min_size=5, max_size=5).filter(any),
+    number=st.integers(0, 2**24 - 1),
+)
+def test_only_what_may_be_drawn_is_drawn_and_of_each_row_alone(
+    logits: list[list[float]], drawable: list[bool], number: int
+) -> None:
+    rows, may = torch.tensor(logits), torch.tensor(drawable)
+    uniform = torch.full((len(rows),), number * 2.0**-24)
+    drawn = draw_tokens(rows, may, uniform)
+    assert may[drawn].all()
+    assert drawn.tolist() == [int(draw_tokens(row[None], may, uniform[:1])) for row in rows]
