@@ -57,7 +57,7 @@ def fill_masks(pretrained: Pretrained, texts: Sequence[str], top: int) -> list[d
         )
     found = []
     for text in texts:
-        batch = tokenizer.batch([text], backbone.longest_row)
+        batch = tokenizer.cloze(text, backbone.longest_row)
         places = (batch["input_ids"][0] == spec.mask_id).nonzero().squeeze(1)
         if not len(places):
             raise SelftaughtError(

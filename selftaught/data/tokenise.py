@@ -38,6 +38,8 @@ _LONGEST_WORD = 100  # characters; a longer "word" (a URL, base64) is cut, where
 class TextTokenizer:
     """A tokenizer and the names of its special tokens.
 
+    A special token that stands written out in a text is text: no document can end itself, or hide its own words.
+
     Args:
         backend: the tokenizer of the ``tokenizers`` library.
         specials: token by role, with transformers' names: ``pad_token``, ``mask_token``, …
@@ -46,12 +48,16 @@ class TextTokenizer:
     backend: Tokenizer
     specials: dict[str, str]
 
+    def __post_init__(self) -> None:
+        self.backend.encode_special_tokens = True  # as text; the tokenizer's file does not hold this
+
     def __getstate__(self) -> dict[str, Any]:  # worker processes get it as text, as the file holds it
         return {"backend": self.backend.to_str(), "specials": self.specials}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         object.__setattr__(self, "backend", Tokenizer.from_str(state["backend"]))
         object.__setattr__(self, "specials", state["specials"])
+        self.__post_init__()
 
     @property
     def vocab_size(self) -> int:
@@ -119,6 +125,12 @@ class TextTokenizer:
         room = longest - len(opening) - len(closing)
         return self.padded([opening + ids[:room] + closing for ids in self.encode(texts)])
 
+    def cloze(self, text: str, longest: int) -> dict[str, torch.Tensor]:
+        """As :meth:`batch` of one text, in which special tokens are what they say: a ``[MASK]`` is a place to fill."""
+        opening, closing = self._ends()
+        ids = Tokenizer.from_str(self.backend.to_str()).encode(text, add_special_tokens=False).ids
+        return self.padded([opening + ids[: longest - len(opening) - len(closing)] + closing])
+
     def batch_of_pairs(self, first: Sequence[str], second: Sequence[str], longest: int) -> dict[str, torch.Tensor]:
         """Pairs of texts as a padded batch: as :meth:`batch`, and ``token_type_ids`` int64, 1 in the second text.
 
@@ -137,14 +149,19 @@ class TextTokenizer:
         batch["token_type_ids"] = ((places >= torch.tensor(begins)[:, None]) & batch["attention_mask"]).long()
         return batch
 
-    def padded(self, rows: Sequence[Sequence[int]]) -> dict[str, torch.Tensor]:
-        """Rows of ids as ``input_ids`` int64 and ``attention_mask`` bool, [B, T] with T the longest of them."""
+    def padded(self, rows: Sequence[Sequence[int]], *, before: bool = False) -> dict[str, torch.Tensor]:
+        """Rows of ids as ``input_ids`` int64 and ``attention_mask`` bool, [B, T] with T the longest of them.
+
+        Args:
+            before: put the padding before the tokens, so that all rows can be continued.
+        """
         width = max(map(len, rows), default=0) or 1
         input_ids = torch.full((len(rows), width), self.id_of("pad_token") or 0)
         attention_mask = torch.zeros((len(rows), width), dtype=torch.bool)
         for i, row in enumerate(rows):
-            input_ids[i, : len(row)] = torch.tensor(row)
-            attention_mask[i, : len(row)] = True
+            place = slice(width - len(row), None) if before else slice(len(row))
+            input_ids[i, place] = torch.tensor(row)
+            attention_mask[i, place] = True
         return {"input_ids": input_ids, "attention_mask": attention_mask}
 
     @property

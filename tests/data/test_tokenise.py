@@ -47,6 +47,17 @@ def test_byte_level_gives_any_text_back(bytelevel: TextTokenizer, text: str) -> 
     assert bytelevel.backend.decode(bytelevel.encode([text])[0]) == text
 
 
+def test_a_special_token_in_a_text_is_text_unless_it_is_a_place_to_fill(
+    tokenizer: TextTokenizer, bytelevel: TextTokenizer
+) -> None:
+    for one in (tokenizer, bytelevel, pickle.loads(pickle.dumps(tokenizer))):
+        text = f"the fox {one.specials['mask_token']} over {one.specials['pad_token']} the mountain"
+        assert not {one.id_of("mask_token"), one.id_of("pad_token")} & set(one.encode([text])[0])
+        cloze = one.cloze(text, 64)["input_ids"][0].tolist()
+        assert cloze.count(one.id_of("mask_token")) == 1
+        assert one.cloze(text, 5)["input_ids"].shape == (1, 5)
+
+
 def test_chinese_is_split_into_characters() -> None:
     tokenizer = train_tokenizer(["我爱北京天安门 cats"], "wordpiece", 100, set("我爱北京天安门 cats"))
     tokens = [tokenizer.tokens[i] for i in tokenizer.encode(["我爱cats北京"])[0]]
