@@ -1,7 +1,8 @@
 """Fine-tuning on labelled examples: the network and a task's head above it, trained together on few labels."""
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,12 @@ from selftaught.data.examples import whole_text
 from selftaught.data.loader import Batches
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.imitation import Imitate
-from selftaught.loop import Learner, to_device, train
+from selftaught.loop import Learner, evaluate, to_device, train
 from selftaught.metrics.sampling import split_train_test
 from selftaught.objective import Batch, Spec
 from selftaught.optim import adamw
 from selftaught.plan import default_rate
-from selftaught.randomness import derive
+from selftaught.randomness import Randomness, derive
 from selftaught.schedule import Schedule
 from selftaught.task import Answer, Task
 
@@ -95,7 +96,7 @@ def answers(learner: Learner, tokenizer: TextTokenizer, examples: Sequence[Any])
         batch = to_device(batch, learner.device)
         with learner.autocast():
             said = task.predict(learner.features(batch), learner.heads, batch)
-        for place, answer in zip(places, said, strict=True):
+        for place, answer in zip(places, task.spelled(said, tokenizer), strict=True):
             found[place] = answer
     return found
 
@@ -145,12 +146,24 @@ class Finetuning:
         return Batches(self.samples, self.trained.objective, Spec(), size, self.seed, workers)
 
     def stopping_measures(self) -> dict[str, float]:
-        """All of the task's measures on the examples to stop by; the first is what decides."""
-        return self.measures(self.stop)
+        """All of the task's measures on the examples to stop by; the first is what decides.
+
+        Of a task that stops by it, ``likelihood``: the geometric mean of the probabilities of the targets.
+        """
+        if not self.samples.task.stops_by_likelihood:
+            return self.measures(self.stop)
+        held = replace(self.samples, examples=self.stop)
+        parts = np.array_split(np.arange(len(held)), math.ceil(len(held) / BATCH))
+        return {"likelihood": math.exp(-evaluate(self.learner, map(self._posed, [held] * len(parts), parts))["loss"])}
 
     def measures(self, examples: Sequence[Any]) -> dict[str, float]:
         """All of the task's measures on these examples."""
         return self.samples.task.measure(examples, answers(self.learner, self.samples.tokenizer, examples))
+
+    def _posed(self, samples: TaskSamples, rows: np.ndarray) -> Batch:
+        epochs = np.zeros_like(rows)
+        rng = Randomness.of(self.seed, torch.from_numpy(epochs), torch.from_numpy(rows))
+        return samples.task.pretext(samples.take(rows, epochs), Spec(), rng)
 
 
 def prepare_learner(

@@ -17,7 +17,6 @@ from selftaught.pretrained import Pretrained, trainings
 from selftaught.task import Task
 
 TEST_SHARE = 0.3
-MOST_TEST_ROWS = 5000
 FEW_TEST_ROWS = 200
 
 
@@ -44,7 +43,7 @@ def split_examples(task: Task[Any], found: Examples[Any], test: Examples[Any] | 
         return _with_test_file(task, found, test)
     examples = found.examples
     train, held = split_train_test(task.kin(examples), task.strata(examples), TEST_SHARE, seed)
-    held, notes = _thinned(held, seed)
+    held, notes = _thinned(held, task.most_tested, seed)
     return Split(tuple(examples[i] for i in train), tuple(examples[i] for i in held), notes)
 
 
@@ -62,15 +61,15 @@ def _with_test_file(task: Task[Any], found: Examples[Any], test: Examples[Any]) 
     dropped = len(found.examples) - len(train)
     notes = tuple(test.tally.note("test file"))
     notes += (f"{dropped} training rows whose text is also in the test file were left out",) if dropped else ()
-    rows, more = _thinned(np.arange(len(test.examples)), 0)
+    rows, more = _thinned(np.arange(len(test.examples)), task.most_tested, 0)
     return Split(train, tuple(test.examples[i] for i in rows), notes + more)
 
 
-def _thinned(rows: np.ndarray, seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
-    if len(rows) <= MOST_TEST_ROWS:
+def _thinned(rows: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
+    if len(rows) <= most:
         return rows, ()
-    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:MOST_TEST_ROWS])
-    return chosen, (f"of {len(rows)} test rows {MOST_TEST_ROWS} were drawn at random",)
+    chosen = np.sort(np.random.default_rng(seed).permutation(rows)[:most])
+    return chosen, (f"of {len(rows)} test rows {most} were drawn at random",)
 
 
 def overlapping_rows(pretrained: Pretrained, test: Sequence[Example]) -> tuple[np.ndarray | None, tuple[str, ...]]:

@@ -39,6 +39,12 @@ class Task(Objective, Generic[E]):
     patience: ClassVar[int] = 4
     """Checks in a row without a better first measure that end the training; there are twelve in all."""
 
+    stops_by_likelihood: ClassVar[bool] = False
+    """Whether training is stopped by how likely the held-out targets are, for answering takes too long."""
+
+    most_tested: ClassVar[int] = 5000
+    """Rows that a verdict tests on at most."""
+
     caveat: ClassVar[str] = ""
     """What a user of a fine-tuned model must know about its answers."""
 
@@ -77,6 +83,10 @@ class Task(Objective, Generic[E]):
     @abstractmethod
     def predict(self, features: Any, heads: nn.Module, batch: Batch) -> list[Answer]:
         """One answer an example, from the features of a batch that was encoded without targets."""
+
+    def spelled(self, answers: Sequence[Answer], tokenizer: TextTokenizer) -> list[Answer]:
+        """Answers as they are given to a user: where :meth:`predict` gives tokens, what these say."""
+        return list(answers)
 
     @abstractmethod
     def measure(self, examples: Sequence[E], answers: Sequence[Answer]) -> dict[str, float]:

@@ -202,7 +202,12 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
     with written_aside(run.model) as folder:
         save_model(folder, backbone, made.learner.heads)
         save_task(folder, ready.recipe.objective.name, ready.task)
-        ready.pretrained.tokenizer.save(folder, backbone.longest_row, token_types=backbone.has_token_types)
+        ready.pretrained.tokenizer.save(
+            folder,
+            backbone.longest_row,
+            token_types=backbone.has_token_types,
+            closes=ready.task.architecture != "decoder",  # a source that ends there is to be continued
+        )
     unigram = ready.pretrained.unigram
     parts = head_parts(made.learner.heads, backbone) | ({} if unigram is None else {"unigram": unigram})
     if parts:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, TextStreamer
 
-from selftaught.backbones.hf import load_causal_lm
+from selftaught.backbones.hf import CausalLMHead, TextBackbone, load_causal_lm, whole_causal_lm
 from selftaught.errors import SelftaughtError
+from selftaught.objective import Batch
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,33 @@ class Writer:
                 do="give a --prompt",
             )
         return ids
+
+
+@torch.no_grad()
+def likeliest(
+    backbone: TextBackbone, head: CausalLMHead, batch: Batch, *, tokens: int, beams: int, end: int
+) -> list[list[int]]:
+    """The likeliest continuation of each row that beam search finds, without the token ``end`` that ends it.
+
+    Continuations that ended are compared by their mean log-probability a token.
+
+    Args:
+        batch: ``input_ids`` and ``attention_mask`` [B, T], the padding before the tokens.
+        tokens: the most to write for a row.
+        beams: continuations to follow; 1 takes the likeliest token each time.
+    """
+    width = batch["input_ids"].shape[1]
+    written = whole_causal_lm(backbone, head).generate(
+        batch["input_ids"],
+        attention_mask=batch["attention_mask"].long(),
+        max_new_tokens=tokens,
+        num_beams=beams,
+        do_sample=False,
+        early_stopping=True,
+        eos_token_id=end,
+        pad_token_id=end,
+    )[:, width:]
+    return [row[: row.index(end)] if end in row else row for row in written.tolist()]
 
 
 def _cut(text: str, stops: Sequence[str]) -> str:

@@ -414,6 +414,16 @@ class CausalLMHead(_Head):
         return self.get_submodule("lm_head")(hidden)
 
 
+def whole_causal_lm(backbone: TextBackbone, head: CausalLMHead) -> Any:
+    """transformers' own model made of these very parts, for what it can do with them, such as generation."""
+    with torch.device("meta"):  # the weights it is made with are never used
+        model = AutoModelForCausalLM.from_config(backbone.config)
+    setattr(model, model.base_model_prefix, backbone.encoder)
+    for name, part in head.named_children():
+        setattr(model, name, part)
+    return model.eval()
+
+
 class ReplacedTokenHead(_Head):
     """From hidden states [..., D] to a logit [...] for each token, above 0 where it is not the original."""
 

@@ -201,6 +201,8 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
         return True
     if any(not name.strip() or is_number(name) or len(name) > LONGEST_NAME for name in first):
         return False
+    if any(name.rstrip().endswith((".", "!", "。", "！", "？")) for name in first):  # a sentence, as short as it may be
+        return False
     columns = [[fields[position] for fields in others] for position in range(len(first))] if _fit(first, others) else []
     if any(name in column for name, column in zip(first, columns, strict=False)):
         return False

@@ -54,14 +54,7 @@ class CausalLM(Objective):
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
         """Cross-entropy in nats, summed over next tokens; ``accuracy`` counts the exact hits."""
-        asked = batch["next"] >= 0
-        answers = batch["next"][asked]  # [N]
-        logits = heads(features[asked]).float()  # [N, V]
-        given = logits.detach().gather(1, answers[:, None]).squeeze(1)
-        return {
-            "loss": F.cross_entropy(logits, answers, reduction="sum"),
-            "accuracy": (logits.detach().amax(1) == given).sum(),
-        }
+        return next_token_sums(features, heads, batch["next"])
 
     def chance(self, spec: Spec, size: int) -> float | None:
         assert spec.text is not None
@@ -71,3 +64,15 @@ class CausalLM(Objective):
         if self.share is None and any(other.corrupts for other in others):
             return replace(self, share=_FUSED_SHARE)
         return self
+
+
+def next_token_sums(features: Tensor, head: nn.Module, following: Tensor) -> Sums:
+    """``loss`` in nats and ``accuracy``, summed over the tokens of ``following`` int64 [B, T] that are not -100."""
+    asked = following >= 0
+    answers = following[asked]  # [N]
+    logits = head(features[asked]).float()  # [N, V]
+    given = logits.detach().gather(1, answers[:, None]).squeeze(1)
+    return {
+        "loss": F.cross_entropy(logits, answers, reduction="sum"),
+        "accuracy": (logits.detach().amax(1) == given).sum(),
+    }
