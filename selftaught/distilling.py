@@ -136,7 +136,8 @@ class Distillation:
         if ALONE not in self.places:
             return
         note("now         the same student without a teacher, for the same budget")
-        model = self.recipe.model.model_copy(update={"teacher": None, "tokenizer": self.recipe.model.teacher})
+        given = {"teacher": None, "teacher_sha256": None, "tokenizer": self.recipe.model.teacher}
+        model = self.recipe.model.model_copy(update=given)
         goal = Goal(name=self.question.name, options=asdict(self.question))  # type: ignore[call-overload]
         asked = self.recipe.model_copy(update={"verb": "pretrain", "objective": goal, "model": model})
         twin = Run(self.places[ALONE])

@@ -1,5 +1,6 @@
 """A model to start from or to use: a run of ours, or any checkpoint folder that transformers can read."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from selftaught.backbones.hf import Head, TextBackbone, load_backbone, model_head
 from selftaught.backbones.pooling import read_pooling
+from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Pooling
@@ -104,6 +106,12 @@ def lend_heads(heads: nn.Module, trained: nn.Module) -> None:
 def _each(heads: nn.Module) -> list[nn.Module]:
     """An objective's heads, one by one."""
     return [one for head in heads.values() for one in _each(head)] if isinstance(heads, nn.ModuleDict) else [heads]
+
+
+def weights_sha256(folder: Path) -> str:
+    """One hash of all weights in a model folder."""
+    hashes = [sha256_of(file) for file in sorted(folder.glob("*.safetensors"))]
+    return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
 def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:

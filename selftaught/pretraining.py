@@ -40,7 +40,14 @@ from selftaught.model_card import SENTENCES, write_card
 from selftaught.objective import Objective, Spec
 from selftaught.optim import adamw
 from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
-from selftaught.pretrained import Pretrained, head_parts, model_folder, open_pretrained, restore_heads
+from selftaught.pretrained import (
+    Pretrained,
+    head_parts,
+    model_folder,
+    open_pretrained,
+    restore_heads,
+    weights_sha256,
+)
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
@@ -95,6 +102,8 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     recipe = _with_batch(recipe, objective)
     init = open_pretrained(recipe.model.init) if recipe.model.init else None
     teacher = _teacher(recipe, objective)
+    if teacher is not None:
+        recipe = _with_model(recipe, teacher_sha256=weights_sha256(teacher.folder))
     if objective.architecture == "decoder" and recipe.model.size in ALBERT_SIZES:
         raise SelftaughtError(f"{recipe.model.size} is no decoder", do="the sizes of one are " + ", ".join(SIZES))
     for given in (init, teacher):
@@ -198,14 +207,31 @@ def _with_train(recipe: Recipe, **values: Any) -> Recipe:
     return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
 
 
+def _with_model(recipe: Recipe, **values: Any) -> Recipe:
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update=values)})
+
+
 def _teacher(recipe: Recipe, objective: Objective) -> Pretrained | None:
-    """The model to learn from, for an objective that does."""
+    """The model to learn from, for an objective that does.
+
+    Raises:
+        SelftaughtError: if there is none, or another one than this run began with.
+    """
     place = recipe.model.teacher
     if objective.taught and place is None:
         raise SelftaughtError(f"{objective.name} needs a teacher", do="selftaught distill RUN DATA gives it one")
     if place is not None and not objective.taught:
         raise SelftaughtError(f"{objective.name} does not learn from a teacher", do="--objective distill does")
-    return open_pretrained(place) if place else None
+    if place is None:
+        return None
+    found = open_pretrained(place)
+    if recipe.model.teacher_sha256 not in (None, weights_sha256(found.folder)):
+        raise SelftaughtError(
+            "this is not the teacher that the run began with: its weights have changed since",
+            where=place,
+            do="restore it, or choose another --out (of a --recipe, leave model.teacher_sha256 out)",
+        )
+    return found
 
 
 def _given_tokenizer(recipe: Recipe) -> TextTokenizer | None:
@@ -256,8 +282,7 @@ def _with_batch(recipe: Recipe, objective: Objective) -> Recipe:
 def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Recipe:
     width = init.backbone.width if init else EVERY_SIZE[size or "tiny"].width
     rate = recipe.train.rate or default_rate(width, trained=init is not None)
-    model = recipe.model.model_copy(update={"size": size})
-    return _with_train(recipe.model_copy(update={"model": model}), rate=rate)
+    return _with_train(_with_model(recipe, size=size), rate=rate)
 
 
 def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, Batches]], sample_tokens: float) -> str:

@@ -52,6 +52,8 @@ class Model(_Section):
     """A run or checkpoint folder to begin with."""
     teacher: str | None = None
     """A run or checkpoint folder to learn from; the tokenizer is its."""
+    teacher_sha256: str | None = None
+    """Of its weights: a run goes on with the teacher that it began with, or not at all."""
     tokenizer: str | None = None
     """A run or checkpoint folder whose tokenizer to use; a new one is learned if none of the three is given."""
     vocabulary: int | None = Field(default=None, ge=300)

