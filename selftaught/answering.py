@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from selftaught.backbones.hf import MaskedLMHead
+from selftaught.backbones.heads import MaskedLMHead
 from selftaught.data.examples import Example
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import longest_row

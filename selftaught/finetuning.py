@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from selftaught.backbones.hf import TextBackbone, fresh_weights, text_backbone
+from selftaught.backbones.heads import fresh_weights
+from selftaught.backbones.hf import TextBackbone, text_backbone
 from selftaught.backbones.teacher import Teacher
 from selftaught.data.examples import whole_text
 from selftaught.data.loader import Batches

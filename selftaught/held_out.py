@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from selftaught.backbones.hf import model_head
+from selftaught.backbones.heads import model_head
 from selftaught.data.corpus import tokenise_all
 from selftaught.data.loader import Batches
 from selftaught.data.samples import samples_of

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import ClassificationHead, text_backbone
+from selftaught.backbones.heads import ClassificationHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.insides import insides, shows_attention
 from selftaught.backbones.matching import Matching, answer_distance
 from selftaught.backbones.teacher import teacher_of

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import Head, TextBackbone, load_backbone, model_head
+from selftaught.backbones.heads import Head, model_head
+from selftaught.backbones.hf import TextBackbone, load_backbone
 from selftaught.backbones.pooling import read_pooling
 from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer

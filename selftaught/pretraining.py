@@ -9,16 +9,8 @@ import torch
 from torch import nn
 
 from selftaught import lookup
-from selftaught.backbones.hf import (
-    CausalLMHead,
-    MaskedLMHead,
-    TextBackbone,
-    model_head,
-    new_backbone,
-    new_decoder,
-    save_model,
-    text_backbone,
-)
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, model_head, save_model
+from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder, text_backbone
 from selftaught.backbones.pooling import save_pooling
 from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, SIZES
 from selftaught.backbones.teacher import language_teacher

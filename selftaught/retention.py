@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from safetensors import safe_open
 
-from selftaught.backbones.hf import TextBackbone, model_head
+from selftaught.backbones.heads import model_head
+from selftaught.backbones.hf import TextBackbone
 from selftaught.console import table
 from selftaught.data.store import TokenStore
 from selftaught.features import text_features

@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
+from selftaught.backbones.hf import TextBackbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch

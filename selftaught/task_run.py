@@ -7,7 +7,7 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 
 from selftaught import lookup
-from selftaught.backbones.hf import save_model
+from selftaught.backbones.heads import save_model
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.console import note
 from selftaught.curve import draw_curve

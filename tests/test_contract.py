@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from selftaught import lookup
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
+from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.teacher import Teacher
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train

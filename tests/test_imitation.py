@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 import torch
 
-from selftaught.backbones.hf import ClassificationHead, TextBackbone
+from selftaught.backbones.heads import ClassificationHead
+from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError

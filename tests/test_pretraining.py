@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
-from selftaught.backbones.hf import MaskedLMHead
+from selftaught.backbones.heads import MaskedLMHead
 from selftaught.pretrained import open_pretrained
 from selftaught.verbs.pretrain import pretrain
 

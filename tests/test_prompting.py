@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone, save_model
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, save_model
+from selftaught.backbones.hf import TextBackbone
 from selftaught.data.examples import LabelledText
 from selftaught.data.template import Template
 from selftaught.data.tokenise import TextTokenizer

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from selftaught.backbones.hf import ClassificationHead, TaggingHead, TextBackbone, save_model
+from selftaught.backbones.heads import ClassificationHead, TaggingHead, save_model
+from selftaught.backbones.hf import TextBackbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import open_pretrained

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, GPT2Config
 
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone, backbone_from_config, save_model
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, save_model
+from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained, open_pretrained

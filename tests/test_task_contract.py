@@ -15,7 +15,8 @@ import torch
 
 from selftaught import lookup
 from selftaught.answering import task_learner
-from selftaught.backbones.hf import TextBackbone, save_model, text_backbone
+from selftaught.backbones.heads import save_model
+from selftaught.backbones.hf import TextBackbone, text_backbone
 from selftaught.data.examples import Columns
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError

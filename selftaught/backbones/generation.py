@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, TextStreamer
 
-from selftaught.backbones.hf import CausalLMHead, TextBackbone, load_causal_lm, whole_causal_lm
+from selftaught.backbones.heads import CausalLMHead, load_causal_lm, whole_causal_lm
+from selftaught.backbones.hf import TextBackbone
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 

@@ -1,32 +1,21 @@
-"""Hugging Face's models as backbones: the only file that knows transformers and its models' insides.
+"""Hugging Face's models as backbones: this file and :mod:`selftaught.backbones.heads` alone know their insides.
 
-A backbone is the encoder alone; the parts above it (a masked-LM head, a classifier, BERT's pooler) are heads,
-so that several objectives can share one pass. :func:`save_model` puts both together again as the transformers
-class that users know, and the parity tests hold the two to the same numbers.
+A backbone is the encoder alone; the parts above it (a masked-LM head, a classifier, BERT's pooler) are heads, so that
+several objectives can share one pass.
 """
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import (
-    AutoConfig,
-    AutoModel,
-    AutoModelForCausalLM,
-    AutoModelForMaskedLM,
-    AutoModelForPreTraining,
-    AutoModelForQuestionAnswering,
-    AutoModelForSequenceClassification,
-    AutoModelForTokenClassification,
-)
+from transformers import AutoConfig, AutoModel
 from transformers.activations import NewGELUActivation
 
-from selftaught.backbones.pooling import first_state, last_state, mean_state
 from selftaught.backbones.presets import AlbertSize, Size
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
@@ -34,56 +23,8 @@ from selftaught.objective import Batch
 transformers.logging.set_verbosity_error()
 transformers.logging.disable_progress_bar()
 
-Parts = dict[str, nn.Module]
-
-# How each architecture's head turns hidden states [..., D] into vocabulary logits [..., V].
-_MASKED_LM: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
-    "bert": lambda h: h.cls,
-    "modernbert": lambda h: lambda x: h.decoder(h.head(x)),
-    "roberta": lambda h: h.lm_head,
-    "xlm-roberta": lambda h: h.lm_head,
-    "albert": lambda h: h.predictions,
-    "electra": lambda h: lambda x: h.generator_lm_head(h.generator_predictions(x)),
-    "distilbert": lambda h: lambda x: h.vocab_projector(h.vocab_layer_norm(h.activation(h.vocab_transform(x)))),
-}
-
 # The architectures that read from left to right; all call the projection to the next token's logits ``lm_head``.
-_DECODERS = ("gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3")
-
-# The same with a logit [...] for each token: has it been replaced?
-_REPLACED_TOKEN: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
-    "electra": lambda h: h.discriminator_predictions,
-}
-
-
-# How each architecture's head turns hidden states [B, T, D] and a padding mask [B, T] into logits [B, K].
-_CLASSIFIER: dict[str, Callable[[Any], Callable[[Tensor, Tensor], Tensor]]] = {
-    "bert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler(x))),
-    "modernbert": lambda h: lambda x, mask: h.classifier(h.drop(h.head(mean_state(x, mask)))),
-    "roberta": lambda h: lambda x, mask: h.classifier(x),
-    "xlm-roberta": lambda h: lambda x, mask: h.classifier(x),
-    "albert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pooler_activation(h.pooler(x[:, 0])))),
-    "electra": lambda h: lambda x, mask: h.classifier(x),
-    "distilbert": lambda h: lambda x, mask: h.classifier(h.dropout(h.pre_classifier(x[:, 0]).relu())),
-    **dict.fromkeys(_DECODERS, lambda h: lambda x, mask: h.score(last_state(x, mask))),
-}
-
-
-# The same with logits [..., K] for each token.
-_TAGGER: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
-    "modernbert": lambda h: lambda x: h.classifier(h.drop(h.head(x))),
-    **dict.fromkeys(
-        ("bert", "roberta", "xlm-roberta", "albert", "electra", "distilbert"),
-        lambda h: lambda x: h.classifier(h.dropout(x)),
-    ),
-}
-
-# How each encoder's head turns hidden states [..., D] into logits [..., 2] of an answer's first and last token.
-_SPANS: dict[str, Callable[[Any], Callable[[Tensor], Tensor]]] = {
-    "modernbert": lambda h: lambda x: h.classifier(h.drop(h.head(x))),
-    "distilbert": lambda h: lambda x: h.qa_outputs(h.dropout(x)),
-    **dict.fromkeys(("bert", "roberta", "xlm-roberta", "albert", "electra"), lambda h: h.qa_outputs),
-}
+DECODERS = ("gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3")
 
 
 class TextBackbone(nn.Module):
@@ -96,7 +37,7 @@ class TextBackbone(nn.Module):
 
     def __init__(self, encoder: Any, origin: Path | None = None) -> None:
         super().__init__()
-        for part in _POOLER_PARTS:  # a pooler is a head; left here it would get no gradient
+        for part in POOLER_PARTS:  # a pooler is a head; left here it would get no gradient
             if part in dict(encoder.named_children()):
                 setattr(encoder, part, None)
         _fuse_activations(encoder)
@@ -124,7 +65,7 @@ class TextBackbone(nn.Module):
     @property
     def is_decoder(self) -> bool:
         """Whether it reads from left to right."""
-        return self.config.model_type in _DECODERS
+        return self.config.model_type in DECODERS
 
     @property
     def has_token_types(self) -> bool:
@@ -279,236 +220,8 @@ def dropping(backbone: TextBackbone, rate: float, seed: int) -> Iterator[None]:
 # What transformers' modules call a rate of their own; "p" is that of torch's nn.Dropout.
 _DROPOUT_RATES = {"p", "dropout", "attention_dropout"}
 _SHORT_ROW = 256
-_POOLER_PARTS = ("pooler", "pooler_activation")
-
-
-def _parts(model: nn.Module, base: nn.Module) -> Parts:
-    """A transformers model's parts other than its encoder, by attribute name; a pooler is one of them."""
-    parts = {name: child for name, child in model.named_children() if child is not base}
-    parts |= {name: child for name, child in base.named_children() if name in _POOLER_PARTS and child is not None}
-    return parts
-
-
-class Head(nn.Module):
-    """Parts above an encoder.
-
-    Args:
-        fresh: names of weights that no checkpoint gave.
-    """
-
-    def __init__(self, fresh: list[str]) -> None:
-        super().__init__()
-        self.fresh = fresh
-
-
-class _Head(Head):
-    """The parts of a transformers model that stand above its encoder.
-
-    Args:
-        parts: modules by the attribute name they have in transformers.
-        fresh: as above.
-    """
-
-    auto_class: Any = None
-
-    def __init__(self, model_type: str, parts: Parts, fresh: list[str]) -> None:
-        super().__init__(fresh)
-        self.model_type = model_type
-        for name, part in parts.items():
-            self.add_module(name, part)
-
-    @classmethod
-    def _assemble(
-        cls, backbone: TextBackbone, supported: Collection[str], **options: Any
-    ) -> tuple[Any, Parts, list[str]]:
-        """The whole transformers model of ``backbone``'s kind, its head parts, and the fresh weights."""
-        kind = backbone.config.model_type
-        if kind not in supported:
-            raise SelftaughtError(
-                f"the architecture {kind!r} has no {cls.__name__} here",
-                do="use one of: " + ", ".join(sorted(supported)),
-            )
-        if backbone.origin is None:
-            config = _with(backbone.config, **options)
-            model = cls.auto_class.from_config(config, attn_implementation="sdpa")
-            fresh = ["all"]
-        else:
-            model, info = _from_pretrained(cls.auto_class, backbone.origin, **options)
-            fresh = sorted({*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])})
-        return model, _parts(model, model.base_model), fresh
-
-    @classmethod
-    def _for_classes(
-        cls, backbone: TextBackbone, supported: Collection[str], classes: tuple[str, ...], **options: Any
-    ) -> Self:
-        """The head with an output for each class; their names, and other options, go into the configuration."""
-        names = dict(enumerate(classes))
-        options |= {"num_labels": len(names), "id2label": names, "label2id": {name: i for i, name in names.items()}}
-        _, parts, fresh = cls._assemble(backbone, supported, **options)
-        for name, value in options.items():
-            setattr(backbone.config, name, value)
-        return cls(backbone.config.model_type, parts, fresh)
-
-
-class MaskedLMHead(_Head):
-    """From hidden states [..., D] to vocabulary logits [..., V]; the projection is the token embeddings."""
-
-    auto_class = AutoModelForMaskedLM
-
-    @classmethod
-    def of(cls, backbone: TextBackbone, unigram: Tensor) -> "MaskedLMHead":
-        """The head that belongs to ``backbone``; an untrained one starts from the tokens' frequencies.
-
-        With the logarithm of ``unigram`` [V] as its bias, an untrained model begins at the unigram entropy
-        instead of ln V, and no step is spent on learning which tokens are common.
-        """
-        model, parts, fresh = cls._assemble(backbone, _MASKED_LM)
-        setattr(model, model.base_model_prefix, backbone.encoder)
-        model.tie_weights()
-        output = model.get_output_embeddings()
-        if fresh and output.bias is not None:
-            with torch.no_grad():
-                output.bias.copy_(unigram.clamp_min(unigram[unigram > 0].min() / 2).log())
-        return cls(backbone.config.model_type, parts, fresh)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return _MASKED_LM[self.model_type](self)(hidden)
-
-
-def model_head(heads: nn.Module) -> nn.Module | None:
-    """The one among an objective's heads that is saved with the model: the first that transformers has a class for."""
-    if isinstance(heads, _Head):
-        return heads
-    if isinstance(heads, nn.ModuleDict):
-        return next((head for head in map(model_head, heads.values()) if head is not None), None)
-    return None
-
-
-def fresh_weights(heads: nn.Module) -> list[str]:
-    """The names of the heads' weights that no checkpoint gave."""
-    held = model_head(heads)
-    if not isinstance(held, _Head):
-        return [name for name, _ in heads.named_parameters()]
-    own = {id(parameter) for parameter in held.parameters()}
-    return held.fresh + [name for name, parameter in heads.named_parameters() if id(parameter) not in own]
-
-
-class CausalLMHead(_Head):
-    """From hidden states [..., D] to the logits [..., V] of the token that comes next."""
-
-    auto_class = AutoModelForCausalLM
-
-    @classmethod
-    def of(cls, backbone: TextBackbone) -> "CausalLMHead":
-        """The head that belongs to ``backbone``, its projection tied to the token embeddings where the model ties them.
-
-        Raises:
-            SelftaughtError: if the backbone does not read from left to right.
-        """
-        model, parts, fresh = cls._assemble(backbone, _DECODERS)
-        setattr(model, model.base_model_prefix, backbone.encoder)
-        model.tie_weights()
-        return cls(backbone.config.model_type, parts, fresh)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return self.get_submodule("lm_head")(hidden)
-
-
-def whole_causal_lm(backbone: TextBackbone, head: CausalLMHead) -> Any:
-    """transformers' own model made of these very parts, for what it can do with them, such as generation."""
-    with torch.device("meta"):  # the weights it is made with are never used
-        model = AutoModelForCausalLM.from_config(backbone.config)
-    setattr(model, model.base_model_prefix, backbone.encoder)
-    for name, part in head.named_children():
-        setattr(model, name, part)
-    return model.eval()
-
-
-class ReplacedTokenHead(_Head):
-    """From hidden states [..., D] to a logit [...] for each token, above 0 where it is not the original."""
-
-    auto_class = AutoModelForPreTraining
-
-    @classmethod
-    def of(cls, backbone: TextBackbone) -> "ReplacedTokenHead":
-        """The head that belongs to ``backbone``."""
-        _, parts, fresh = cls._assemble(backbone, _REPLACED_TOKEN)
-        return cls(backbone.config.model_type, parts, fresh)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return _REPLACED_TOKEN[self.model_type](self)(hidden)
-
-
-def replaced_token_head(backbone: TextBackbone) -> nn.Module:
-    """The :class:`ReplacedTokenHead` of a model that has one in transformers, or else a new one of the same form."""
-    if backbone.config.model_type in _REPLACED_TOKEN:
-        return ReplacedTokenHead.of(backbone)
-    width = backbone.width
-    return nn.Sequential(nn.Linear(width, width), nn.GELU(), nn.Linear(width, 1), nn.Flatten(-2))
-
-
-class ClassificationHead(_Head):
-    """From hidden states [B, T, D] and padding mask [B, T] to class logits [B, K]."""
-
-    auto_class = AutoModelForSequenceClassification
-
-    @classmethod
-    def of(
-        cls, backbone: TextBackbone, classes: tuple[str, ...], problem: str = "single_label_classification"
-    ) -> "ClassificationHead":
-        """The head that belongs to ``backbone``; ``problem`` is transformers' name for what the logits mean."""
-        return cls._for_classes(backbone, _CLASSIFIER, classes, problem_type=problem)
-
-    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
-        return _CLASSIFIER[self.model_type](self)(hidden, attention_mask)
-
-
-class TaggingHead(_Head):
-    """From hidden states [..., D] to the logits [..., K] of each token's classes."""
-
-    auto_class = AutoModelForTokenClassification
-
-    @classmethod
-    def of(cls, backbone: TextBackbone, classes: tuple[str, ...]) -> "TaggingHead":
-        """The head that belongs to ``backbone``.
-
-        Raises:
-            SelftaughtError: if the backbone reads from left to right: it tags a word before it has seen the next.
-        """
-        if backbone.is_decoder:
-            raise SelftaughtError(
-                f"a {backbone.config.model_type!r} network has to tag a word before it has read what follows",
-                do="pretrain with --objective mlm, or give an encoder's checkpoint",
-            )
-        return cls._for_classes(backbone, _TAGGER, classes)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return _TAGGER[self.model_type](self)(hidden)
-
-
-class QuestionAnsweringHead(_Head):
-    """From hidden states [B, T, D] to logits [B, T, 2] of the first and of the last token of an answer."""
-
-    auto_class = AutoModelForQuestionAnswering
-
-    @classmethod
-    def of(cls, backbone: TextBackbone) -> "QuestionAnsweringHead":
-        """The head that belongs to ``backbone``.
-
-        Raises:
-            SelftaughtError: if the backbone reads from left to right, and has not read what follows a token.
-        """
-        if backbone.is_decoder:
-            raise SelftaughtError(
-                "a decoder cannot point at an answer: where it has to say that one begins, it has not read on",
-                do="begin from an encoder, such as a run of selftaught pretrain --objective mlm",
-            )
-        _, parts, fresh = cls._assemble(backbone, _SPANS, num_labels=2)
-        backbone.config.num_labels = 2
-        return cls(backbone.config.model_type, parts, fresh)
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        return _SPANS[self.model_type](self)(hidden)
+POOLER_PARTS = ("pooler", "pooler_activation")
+"""The attributes that some base models keep their pooler in, which is a head."""
 
 
 def new_decoder(
@@ -574,9 +287,9 @@ def load_backbone(folder: Path) -> TextBackbone:
         SelftaughtError: if the folder holds no configuration or no safetensors weights, not all of them or those of
             another network, or wants its own code run.
     """
-    model, info = _from_pretrained(AutoModel, folder)
+    model, info = from_folder(AutoModel, folder)
     absent = [*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])]
-    absent = sorted(name for name in absent if not name.startswith(_POOLER_PARTS))
+    absent = sorted(name for name in absent if not name.startswith(POOLER_PARTS))
     if absent:
         raise SelftaughtError(
             f"{len(absent)} weights of the encoder are missing or of another shape, such as {absent[0]}",
@@ -586,49 +299,9 @@ def load_backbone(folder: Path) -> TextBackbone:
     return TextBackbone(model, origin=folder)
 
 
-# Where a pretraining model keeps its pooler and its answer about two segments.
-_PAIR_LAYERS: dict[str, Callable[[Any], tuple[nn.Linear, nn.Linear]]] = {
-    "bert": lambda model: (model.bert.pooler.dense, model.cls.seq_relationship),
-    "albert": lambda model: (model.albert.pooler, model.sop_classifier.classifier),
-}
-
-
-class PairHead(Head):
-    """From hidden states [B, T, D] and padding mask [B, T] to [B, 2]: what speaks for the segments, and what against.
-
-    It has the form of BERT's and of ALBERT's own, and takes their weights where the checkpoint has them. It stands
-    on the first token; on the mean where that may see no more than its neighbours (ModernBERT). Next sentence
-    prediction and sentence order prediction share it, so that a model trained with one can be asked the other.
-    """
-
-    def __init__(self, backbone: TextBackbone) -> None:
-        super().__init__(["all"])
-        self.pool = mean_state if backbone.config.model_type == "modernbert" else first_state
-        self.pooler, self.answer = nn.Linear(backbone.width, backbone.width), nn.Linear(backbone.width, 2)
-        own = _PAIR_LAYERS.get(backbone.config.model_type)
-        if own is None or backbone.origin is None:
-            return
-        model, info = _from_pretrained(AutoModelForPreTraining, backbone.origin)
-        absent = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
-        missing = {id(weight): name for name, weight in model.named_parameters() if name in absent}
-        theirs = own(model)
-        self.fresh = [missing[id(weight)] for layer in theirs for weight in layer.parameters() if id(weight) in missing]
-        for layer, given in zip((self.pooler, self.answer), theirs, strict=True):
-            if not missing.keys() & set(map(id, given.parameters())):
-                layer.load_state_dict(given.state_dict())
-
-    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.answer(self.pooler(self.pool(hidden, attention_mask)).tanh())
-
-
-def load_causal_lm(folder: Path) -> Any:
-    """The whole causal language model of a checkpoint folder, as transformers has it."""
-    return _from_pretrained(AutoModelForCausalLM, folder)[0]
-
-
 def untrained_twin(backbone: TextBackbone) -> TextBackbone:
     """The same network with the weights it would have had before any training."""
-    return backbone_from_config(_with(backbone.config))
+    return backbone_from_config(with_options(backbone.config))
 
 
 def slim_twin(backbone: TextBackbone, share: float) -> TextBackbone:
@@ -640,7 +313,7 @@ def slim_twin(backbone: TextBackbone, share: float) -> TextBackbone:
     heads = max(1, round(share * config.num_attention_heads))
     width, inner = heads * backbone.width // config.num_attention_heads, max(1, round(share * backbone.inner))
     sizes = {"hidden_size": width, "num_attention_heads": heads, _inner_name(config): inner}
-    twin = backbone_from_config(_with(config, **sizes))
+    twin = backbone_from_config(with_options(config, **sizes))
     table, own = backbone.embeddings(), twin.embeddings().embedding_dim
     if own == table.embedding_dim:
         twin.encoder.set_input_embeddings(table)
@@ -650,27 +323,15 @@ def slim_twin(backbone: TextBackbone, share: float) -> TextBackbone:
     return twin
 
 
-def save_model(folder: Path, backbone: TextBackbone, heads: nn.Module) -> None:
-    """Write ``config.json`` and ``model.safetensors`` as the transformers class that :func:`model_head` belongs to."""
-    head = model_head(heads)
-    auto_class = head.auto_class if isinstance(head, _Head) else AutoModel
-    model = auto_class.from_config(backbone.config, attn_implementation="sdpa")
-    base = model.base_model
-    base.load_state_dict(backbone.encoder.state_dict(), strict=False)
-    if isinstance(head, _Head):
-        for name, part in _parts(model, base).items():
-            part.load_state_dict(head.get_submodule(name).state_dict())
-    model.save_pretrained(folder)
-
-
-def _with(config: Any, **options: Any) -> Any:
+def with_options(config: Any, **options: Any) -> Any:
+    """A copy of a configuration with some values changed."""
     copy = type(config).from_dict(config.to_dict())
     for name, value in options.items():
         setattr(copy, name, value)
     return copy
 
 
-def _from_pretrained(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.Module, dict[str, Any]]:
+def from_folder(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.Module, dict[str, Any]]:
     """Load from a local folder: safetensors only, no code from the folder, nothing from the network."""
     if not (folder / "config.json").is_file():
         raise SelftaughtError(

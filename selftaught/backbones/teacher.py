@@ -5,7 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import CausalLMHead, ClassificationHead, MaskedLMHead, TextBackbone
+from selftaught.backbones.heads import CausalLMHead, ClassificationHead, MaskedLMHead
+from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.insides import Insides, insides
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch

@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import CausalLMHead, text_backbone
+from selftaught.backbones.heads import CausalLMHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.objective import Architecture, Batch, Objective, Spec, Sums
 from selftaught.randomness import Randomness
 

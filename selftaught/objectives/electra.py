@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import MaskedLMHead, TextBackbone, replaced_token_head, slim_twin, text_backbone
+from selftaught.backbones.heads import MaskedLMHead, replaced_token_head
+from selftaught.backbones.hf import TextBackbone, slim_twin, text_backbone
 from selftaught.objective import Batch, Objective, Spec, Sums, TextSpec
 from selftaught.objectives.mlm import MLM, hits
 from selftaught.pretext.text import draw_tokens

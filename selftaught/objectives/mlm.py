@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, text_backbone
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.objective import Architecture, Batch, Objective, Spec, Sums
 from selftaught.pretext.text import choose_tokens, choose_words, replace_tokens, words_of
 from selftaught.pretext.words import join_chinese_words

@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import PairHead, text_backbone
+from selftaught.backbones.heads import PairHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.objective import Batch, Objective, Samples, Spec, Sums
 from selftaught.pretext.pairs import join_segments
 from selftaught.randomness import Randomness

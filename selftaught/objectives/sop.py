@@ -7,7 +7,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import PairHead, text_backbone
+from selftaught.backbones.heads import PairHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.objective import Batch, Objective, Samples, Spec, Sums
 from selftaught.objectives.nsp import score_pairs
 from selftaught.pretext.pairs import join_segments

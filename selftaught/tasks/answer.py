@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from selftaught.backbones.hf import QuestionAnsweringHead, text_backbone
+from selftaught.backbones.heads import QuestionAnsweringHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.question_files import read_questions
 from selftaught.data.questions import Question, questions_in_twos

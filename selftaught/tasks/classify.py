@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import ClassificationHead, text_backbone
+from selftaught.backbones.heads import ClassificationHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.data.examples import Columns, Examples, LabelledText
 from selftaught.data.labels import as_texts, read_labels, read_unlabelled
 from selftaught.data.tokenise import TextTokenizer

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from selftaught.backbones.generation import likeliest
-from selftaught.backbones.hf import CausalLMHead, text_backbone
+from selftaught.backbones.heads import CausalLMHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.source_target import SourceTarget, of_one_record, read_source_target
 from selftaught.data.tokenise import TextTokenizer

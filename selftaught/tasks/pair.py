@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Self
 
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import ClassificationHead, text_backbone
+from selftaught.backbones.heads import ClassificationHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.text_pairs import LabelledPair, in_twos, read_pairs
 from selftaught.data.tokenise import TextTokenizer

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import ClassificationHead, text_backbone
+from selftaught.backbones.heads import ClassificationHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.data.examples import Columns, Examples, place
 from selftaught.data.text_pairs import Scored, in_twos, read_scored
 from selftaught.data.tokenise import TextTokenizer

@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from selftaught.backbones.hf import TaggingHead, text_backbone
+from selftaught.backbones.heads import TaggingHead
+from selftaught.backbones.hf import text_backbone
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.tag_schemes import OUTSIDE, may_follow, spans
 from selftaught.data.tagged import read_tagged

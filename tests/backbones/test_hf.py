@@ -30,18 +30,15 @@ from transformers import (
     RobertaConfig,
 )
 
-from selftaught.backbones.hf import (
+from selftaught.backbones.heads import (
     CausalLMHead,
     ClassificationHead,
     MaskedLMHead,
     QuestionAnsweringHead,
     TaggingHead,
-    backbone_from_config,
-    load_backbone,
     save_model,
-    slim_twin,
-    untrained_twin,
 )
+from selftaught.backbones.hf import backbone_from_config, load_backbone, slim_twin, untrained_twin
 from selftaught.errors import SelftaughtError
 from selftaught.loop import Learner, train
 from selftaught.objective import Batch, Spec

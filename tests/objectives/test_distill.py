@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import BertConfig
 
-from selftaught.backbones.hf import CausalLMHead, MaskedLMHead, TextBackbone, backbone_from_config, load_backbone
+from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
+from selftaught.backbones.hf import TextBackbone, backbone_from_config, load_backbone
 from selftaught.backbones.teacher import Teacher, language_teacher
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 from transformers import AutoModel, ElectraConfig, ElectraForPreTraining
 
-from selftaught.backbones.hf import TextBackbone, backbone_from_config, save_model, text_backbone
+from selftaught.backbones.heads import save_model
+from selftaught.backbones.hf import TextBackbone, backbone_from_config, text_backbone
 from selftaught.data.store import TokenStore
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.held_out import held_out_batches

@@ -17,7 +17,8 @@ from transformers import (
     BertForSequenceClassification,
 )
 
-from selftaught.backbones.hf import PairHead, TextBackbone, backbone_from_config, load_backbone, new_backbone
+from selftaught.backbones.heads import PairHead
+from selftaught.backbones.hf import TextBackbone, backbone_from_config, load_backbone, new_backbone
 from selftaught.backbones.presets import Size
 from selftaught.data.corpus import prepare, tokenise_all
 from selftaught.data.loader import Batches

@@ -9,7 +9,8 @@ import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertConfig, pipeline
 
 from selftaught.answering import task_learner
-from selftaught.backbones.hf import TextBackbone, backbone_from_config, save_model
+from selftaught.backbones.heads import save_model
+from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.examples import LabelledText
 from selftaught.data.questions import Question
 from selftaught.data.tagged_text import TaggedText

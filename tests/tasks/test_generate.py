@@ -8,7 +8,8 @@ import torch
 import torch.nn.functional as F
 from transformers import AutoModelForCausalLM, AutoTokenizer, GPT2Config, pipeline
 
-from selftaught.backbones.hf import TextBackbone, backbone_from_config, save_model
+from selftaught.backbones.heads import save_model
+from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.source_target import SourceTarget
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from selftaught.backbones.hf import QuestionAnsweringHead, load_backbone, save_model
+from selftaught.backbones.heads import QuestionAnsweringHead, save_model
+from selftaught.backbones.hf import load_backbone
 from selftaught.data.tokenise import load_tokenizer
 
 from .conftest import Call

@@ -140,7 +140,8 @@ def test_a_run_does_not_go_on_with_another_teacher(here: Path, call: Call) -> No
     assert call(*command).code == 0
     Path("student/report.json").unlink()
     weights = load_file("run/model/model.safetensors")
-    save_file({name: tensor + 0.01 for name, tensor in weights.items()}, "run/model/model.safetensors", {"format": "pt"})
+    changed = {name: tensor + 0.01 for name, tensor in weights.items()}
+    save_file(changed, "run/model/model.safetensors", {"format": "pt"})
     heard = call(*command)
     assert heard.code == 1
     assert "its weights have changed since" in heard.err
