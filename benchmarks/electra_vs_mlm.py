@@ -19,7 +19,7 @@ from selftaught.threads import share_cores
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
     import numpy as np
 
-    from selftaught.pretraining import Pretraining
+    from selftaught.preparing import Pretraining
 
 PEER, OURS = "mlm", "electra"
 PER_CLASS = (8, 32)
@@ -117,7 +117,7 @@ def prepared(
     data: Path, folder: Path, objective: str, seconds: float, seed: int, size: str | None, settings: Sequence[str]
 ) -> "Pretraining":
     """What ``pretrain`` would run; the tokens in ``folder`` are made once."""
-    from selftaught.pretraining import prepare_pretraining
+    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
 

@@ -20,7 +20,7 @@ from selftaught.threads import share_cores
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
     from selftaught.data.store import TokenStore
     from selftaught.objective import Objective
-    from selftaught.pretraining import Pretraining
+    from selftaught.preparing import Pretraining
 
 QUESTIONS = ("nsp", "sop")
 TRAINED = tuple(f"mlm+{question}" for question in QUESTIONS)
@@ -105,7 +105,7 @@ def answers(asked: dict[str, Any], settings: tuple[str, ...], folder: Path, name
     from selftaught.data.corpus import tokenise_all
     from selftaught.objectives.nsp import NSP
     from selftaught.objectives.sop import SOP
-    from selftaught.pretraining import prepare_pretraining
+    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
 

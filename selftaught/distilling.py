@@ -16,8 +16,9 @@ from selftaught.data.store import TokenStore
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
 from selftaught.objective import Objective, Spec
+from selftaught.preparing import prepare_pretraining
 from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.pretraining import prepare_pretraining, run_pretraining
+from selftaught.pretraining import run_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Data, Goal, Model, Recipe, Train, settled
 from selftaught.report import read_report, write_report

@@ -21,6 +21,7 @@ FLOORS = (
         *{"scoring", "prompting", "trigram_baseline", "saved_task"},
     },
     {
+        "preparing",
         "pretraining",
         "distilling",
         "retention",

@@ -7,8 +7,8 @@ from cyclopts import Parameter
 
 from selftaught.console import note, tell
 from selftaught.distilling import Distillation, check_labels, pretrained, summary, teacher_options
+from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretrained import open_pretrained
-from selftaught.pretraining import check_recipe, prepare_pretraining
 from selftaught.recipe import compose, read_recipe, settled
 from selftaught.report import read_report
 from selftaught.run import Run

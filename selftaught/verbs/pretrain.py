@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
-from selftaught.pretraining import check_recipe, prepare_pretraining, run_pretraining, summary
+from selftaught.preparing import check_recipe, prepare_pretraining
+from selftaught.pretraining import run_pretraining, summary
 from selftaught.recipe import compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file

@@ -1,0 +1,328 @@
+"""What a pretraining run needs, made from its recipe: the data read, what was left open chosen, the learner built."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from selftaught import lookup
+from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
+from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, SIZES
+from selftaught.backbones.teacher import language_teacher
+from selftaught.console import note
+from selftaught.data.corpus import Corpus, prepare
+from selftaught.data.loader import Batches
+from selftaught.data.samples import samples_of
+from selftaught.data.tokenise import TextTokenizer, load_tokenizer
+from selftaught.errors import SelftaughtError
+from selftaught.features import RunningProbe
+from selftaught.held_out import TextBaseline, text_baseline
+from selftaught.loop import Learner
+from selftaught.machine import memory_bytes, pick_device, pick_precision
+from selftaught.objective import Objective, Spec
+from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
+from selftaught.pretrained import (
+    Pretrained,
+    model_folder,
+    open_pretrained,
+    restore_heads,
+    weights_sha256,
+)
+from selftaught.randomness import derive
+from selftaught.recipe import Recipe
+from selftaught.run import Run
+
+DEFAULT_SECONDS = 600.0
+_DEFAULT_BATCH = 16
+_CONTRASTED_BATCH = 64  # the wrong answers of a contrast are the rest of the batch (Gao et al. 2021, table D.1)
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Everything a pretraining run needs, made from its recipe."""
+
+    recipe: Recipe
+    objective: Objective
+    corpus: Corpus
+    spec: Spec
+    learner: Learner
+    batches: Batches
+    plan: CostPlan
+    baseline: TextBaseline
+    probe: RunningProbe | None
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Refuse what cannot be meant.
+
+    Raises:
+        SelftaughtError: for two budgets, a size beside a given model, or a size that does not exist.
+    """
+    given = [name for name in ("steps", "epochs", "seconds") if getattr(recipe.train, name) is not None]
+    if len(given) > 1:
+        raise SelftaughtError(
+            f"the budget is given twice: {' and '.join(given)}", do="give one of --steps, --epochs, --for"
+        )
+    if recipe.model.init and recipe.model.size:
+        raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
+    if recipe.model.size and recipe.model.size not in EVERY_SIZE:
+        raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(EVERY_SIZE))
+    if not recipe.data.path:
+        raise SelftaughtError("no data is given", do="name a folder, a file, builtin:docs or hf:NAME")
+
+
+def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
+    """Read the data, choose what was left open, build the learner, and measure what training it will cost."""
+    goal = recipe.objective
+    objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
+    recipe = _with_batch(recipe, objective)
+    init = open_pretrained(recipe.model.init) if recipe.model.init else None
+    teacher = _teacher(recipe, objective)
+    if teacher is not None:
+        recipe = _with_model(recipe, teacher_sha256=weights_sha256(teacher.folder))
+    if objective.architecture == "decoder" and recipe.model.size in ALBERT_SIZES:
+        raise SelftaughtError(f"{recipe.model.size} is no decoder", do="the sizes of one are " + ", ".join(SIZES))
+    for given in (init, teacher):
+        _refuse_other_architecture(objective, given)
+    tokenizer = _given_tokenizer(recipe)
+    device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
+    probe = RunningProbe.of(data.labels, label=data.label, seed=recipe.train.seed) if data.labels else None
+    corpus = prepare(
+        recipe.data.path,
+        run.folder / "tokens",
+        seed=recipe.train.seed,
+        text=recipe.data.text,
+        kind="bytelevel" if objective.architecture == "decoder" else "wordpiece",
+        vocab_size=recipe.model.vocabulary,
+        tokenizer=tokenizer,
+        sentences=objective.samples != "rows",
+        keep=run.has_begun,
+    )
+    note(f"read        {corpus.description}{', when this run began' if run.has_begun else ''}")
+    note(f"rows        {_tally_sentence(corpus.tally, run)}")
+    spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
+    recipe = _on_this_machine(recipe, device, corpus, init, teacher)
+    beside = {"teacher": language_teacher(teacher.backbone)} if teacher else {}
+    assert spec.text is not None
+    source = samples_of(corpus.train, objective.samples, recipe.train.length, recipe.train.seed, spec.text)
+    note(f"samples     {source}")
+
+    def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
+        resolved = _with_size(recipe, size, init)
+        learner = _learner(resolved, corpus, objective, spec, init, beside)
+        train = resolved.train
+        assert train.batch is not None
+        batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
+        return resolved, learner, batches
+
+    size = recipe.model.size or (None if init else _fitting_size(recipe, build, source.tokens))
+    recipe, learner, batches = build(size)
+    _refuse_too_large(_memory(recipe, learner, batches), learner.device)
+    plan = _cost(recipe, corpus, learner, batches, source.tokens)
+    if recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
+        recipe = _with_train(recipe, steps=plan.steps, epochs=None)
+    baseline = text_baseline(spec.text.special, corpus.train.counts, corpus.held_out.counts)
+    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline, probe)
+
+
+def _refuse_other_architecture(objective: Objective, init: Pretrained | None) -> None:
+    """An encoder cannot learn to continue a text, nor a decoder to look at both sides of one."""
+    if init is None or objective.architecture in ("any", "decoder" if init.backbone.is_decoder else "encoder"):
+        return
+    have = "reads from left to right" if init.backbone.is_decoder else "reads from both sides"
+    raise SelftaughtError(
+        f"{objective.name} needs another kind of network: this one {have}",
+        where=str(init.folder),
+        do="begin from a run of causal_lm" if objective.architecture == "decoder" else "begin from a run of mlm",
+    )
+
+
+def _tally_sentence(tally: dict[str, Any], run: Run) -> str:
+    sentence = f"{tally['rows']:,} in = {tally['kept']:,} kept + {tally['quarantined_rows']:,} quarantined"
+    if tally["quarantined_rows"]:
+        first = tally["quarantined"][0]
+        sentence += f"; the first is {first['file']}:{first['line']} ({first['why']}), all are in "
+        sentence += str(run.folder / "tokens" / "quarantine.jsonl")
+    return sentence
+
+
+def _with_train(recipe: Recipe, **values: Any) -> Recipe:
+    return recipe.model_copy(update={"train": recipe.train.model_copy(update=values)})
+
+
+def _with_model(recipe: Recipe, **values: Any) -> Recipe:
+    return recipe.model_copy(update={"model": recipe.model.model_copy(update=values)})
+
+
+def _teacher(recipe: Recipe, objective: Objective) -> Pretrained | None:
+    """The model to learn from, for an objective that does.
+
+    Raises:
+        SelftaughtError: if there is none, or another one than this run began with.
+    """
+    place = recipe.model.teacher
+    if objective.taught and place is None:
+        raise SelftaughtError(f"{objective.name} needs a teacher", do="selftaught distill RUN DATA gives it one")
+    if place is not None and not objective.taught:
+        raise SelftaughtError(f"{objective.name} does not learn from a teacher", do="--objective distill does")
+    if place is None:
+        return None
+    found = open_pretrained(place)
+    if recipe.model.teacher_sha256 not in (None, weights_sha256(found.folder)):
+        raise SelftaughtError(
+            "this is not the teacher that the run began with: its weights have changed since",
+            where=place,
+            do="restore it, or choose another --out (of a --recipe, leave model.teacher_sha256 out)",
+        )
+    return found
+
+
+def _given_tokenizer(recipe: Recipe) -> TextTokenizer | None:
+    """That of the model to begin with, of the teacher, or the one asked for; all that are given must be one."""
+    places = [place for place in (recipe.model.init, recipe.model.teacher, recipe.model.tokenizer) if place]
+    found = [load_tokenizer(model_folder(place)) for place in places]
+    if len({tokenizer.fingerprint for tokenizer in found}) > 1:
+        raise SelftaughtError(
+            "these have different tokenizers",
+            where=", ".join(places),
+            do="a student reads with its teacher's tokenizer",
+        )
+    return found[0] if found else None
+
+
+def _on_this_machine(
+    recipe: Recipe, device: torch.device, corpus: Corpus, init: Pretrained | None, teacher: Pretrained | None
+) -> Recipe:
+    """Device, precision, batch, budget and row length, where the recipe leaves them open."""
+    budget = [recipe.train.steps, recipe.train.epochs, recipe.train.seconds]
+    given = [model.backbone.longest_row for model in (init, teacher) if model is not None]
+    longest = min(given if init else [*given, recipe.model.longest_row])
+    return _with_train(
+        recipe,
+        device=str(device),
+        precision=recipe.train.precision or pick_precision(device),
+        seconds=DEFAULT_SECONDS if all(b is None for b in budget) else recipe.train.seconds,
+        # a corpus of a few rows still trains, on shorter ones
+        length=min(recipe.train.length, longest, max(8, len(corpus.train) // 4)),
+    )
+
+
+def _with_batch(recipe: Recipe, objective: Objective) -> Recipe:
+    """Samples a batch, where the recipe leaves them open.
+
+    Raises:
+        SelftaughtError: if a batch is to be split that must not be.
+    """
+    if objective.couples_batch and recipe.train.accumulate > 1:
+        raise SelftaughtError(
+            f"{objective.name} compares the samples of a batch with each other: no smaller ones can be put together",
+            do="give a larger --batch instead of train.accumulate",
+        )
+    default = _CONTRASTED_BATCH if objective.couples_batch else _DEFAULT_BATCH
+    return _with_train(recipe, batch=recipe.train.batch or default)
+
+
+def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Recipe:
+    width = init.backbone.width if init else EVERY_SIZE[size or "tiny"].width
+    rate = recipe.train.rate or default_rate(width, trained=init is not None)
+    return _with_train(_with_model(recipe, size=size), rate=rate)
+
+
+def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, Batches]], sample_tokens: float) -> str:
+    """The size that the budget is worth; speeds are measured only where the budget is in time."""
+
+    def tokens(size: str) -> float:
+        resolved, learner, batches = build(size)
+        if _memory(resolved, learner, batches) > memory_bytes(learner.device):
+            return 0.0
+        if recipe.train.seconds is None:
+            return _steps(resolved, batches) * batches.size * recipe.train.accumulate * sample_tokens
+        return recipe.train.seconds * measure_speed(learner, batches) * sample_tokens
+
+    return choose_size(tokens)
+
+
+def _memory(recipe: Recipe, learner: Learner, batches: Batches) -> int:
+    return estimate_memory(learner, batches.at(0), recipe.train.length)
+
+
+def _refuse_too_large(needed: int, device: torch.device) -> None:
+    """Better told now than by the system, which ends a process that takes too much without a word."""
+    if needed > (there := memory_bytes(device)):
+        raise SelftaughtError(
+            f"this needs about {needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}",
+            do="take a smaller --batch (with --set train.accumulate=N, N of them are one step) or --size",
+        )
+
+
+def _steps(recipe: Recipe, batches: Batches) -> int:
+    """Steps of a budget in steps or epochs."""
+    if recipe.train.steps is not None:
+        return recipe.train.steps
+    assert recipe.train.epochs is not None
+    return max(1, round(recipe.train.epochs * len(batches.source) / (batches.size * recipe.train.accumulate)))
+
+
+def _learner(
+    recipe: Recipe,
+    corpus: Corpus,
+    objective: Objective,
+    spec: Spec,
+    init: Pretrained | None,
+    beside: Mapping[str, nn.Module],
+) -> Learner:
+    torch.manual_seed(derive("weights", recipe.train.seed))
+    backbone = _new_network(recipe, corpus, objective) if init is None else open_pretrained(init.folder).backbone
+    assert recipe.train.device is not None
+    assert recipe.train.precision is not None
+    learner = Learner({"text": backbone, **beside}, objective, spec, recipe.train.precision)
+    if init is not None:
+        restore_heads(learner.heads, init.parts)
+    return learner.to(recipe.train.device)
+
+
+def _new_network(recipe: Recipe, corpus: Corpus, objective: Objective) -> TextBackbone:
+    tokenizer, longest = corpus.tokenizer, recipe.model.longest_row
+    assert recipe.model.size is not None
+    assert tokenizer.start_id is not None
+    assert tokenizer.end_id is not None
+    size, pad = recipe.model.size, tokenizer.id_of("pad_token") or 0
+    start, end = tokenizer.start_id, tokenizer.end_id
+    if objective.architecture == "decoder":
+        return new_decoder(SIZES[size], tokenizer.vocab_size, pad_id=pad, bos_id=start, eos_id=end, longest_row=longest)
+    return new_backbone(
+        EVERY_SIZE[size], tokenizer.vocab_size, pad_id=pad, cls_id=start, sep_id=end, longest_row=longest
+    )
+
+
+def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches, sample_tokens: float) -> CostPlan:
+    train = recipe.train
+    assert train.rate is not None
+    samples = batches.size * train.accumulate
+    speed = measure_speed(learner, batches)
+    steps = max(1, round(train.seconds * speed / samples)) if train.seconds else _steps(recipe, batches)
+    tokens = steps * samples * sample_tokens
+    batch = batches.at(0)
+    return CostPlan(
+        objective=recipe.objective.name,
+        size=recipe.model.size or f"as {recipe.model.init}",
+        parameters=sum(p.numel() for p in learner.parameters() if p.requires_grad),
+        vocabulary=corpus.tokenizer.vocab_size,
+        device=str(train.device),
+        precision=str(train.precision),
+        corpus_tokens=len(corpus.train),
+        held_out_tokens=len(corpus.held_out),
+        batch=samples,
+        length=train.length,
+        sample_tokens=sample_tokens,
+        rate=train.rate,
+        steps=steps,
+        tokens=round(tokens),
+        epochs=steps * samples / len(batches.source),
+        flops=tokens * count_flops(learner, batch, sample_tokens),
+        memory_bytes=_memory(recipe, learner, batches),
+        tokens_per_second=speed * sample_tokens,
+        seconds=train.seconds or steps * samples / speed,
+    )
