@@ -50,7 +50,7 @@ def test_the_model_folder_gives_the_same_logits_in_transformers(folder: Path, re
     their_model = AutoModelForMaskedLM.from_pretrained(folder / "run" / "model").eval()
     their_tokenizer = AutoTokenizer.from_pretrained(folder / "run" / "model")
     text = "The red [MASK] wandered over the mountain, unbelievably quietly."
-    batch = ours.tokenizer.batch([text], longest=64)
+    batch = ours.tokenizer.cloze(text, longest=64)
     theirs = their_tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
     assert torch.equal(batch["input_ids"][:, 1:-1], theirs)
     with torch.no_grad():
