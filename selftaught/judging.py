@@ -29,7 +29,7 @@ BUDGETS: tuple[int | None, ...] = (8, 32, 128, None)
 SEEDS = 5
 
 PROBE, UNTRAINED_PROBE = "pretrained probe", "untrained probe"
-SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spreading", "TF-IDF spreading"
+SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spreading", "spreading by words"
 LEAST_TO_SPREAD = 1_000  # texts to learn from; among fewer, hardly any is the neighbour of a labelled one
 MOST_TO_SPREAD = 5_000
 FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
@@ -199,7 +199,7 @@ class Judge:
             probe = fit_probe(features[[places[i] for i in draw.rows]], labels, draw.seed)
             self._add(methods[0], draw, [{"label": label} for label in probe.predict(features[len(places) :])])
         if self.spreads:
-            self._spread(methods[1], draws, features[: len(places)], texts, places)
+            self._spread(methods[1], draws, features, texts, places)
 
     def _spread(
         self, method: str, draws: list[Draw], features: np.ndarray | None, texts: list[str], places: dict[int, int]

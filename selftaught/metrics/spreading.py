@@ -1,10 +1,11 @@
 """Few labels and many texts without one: labels spread to texts that are alike, and a classifier learns from them all.
 
 Labels spread along a graph of nearest neighbours (Zhou et al. 2004, "Learning with local and global consistency").
-What is alike is what two views agree on: the texts' words, in the directions in which they vary together (latent
-semantic analysis, Deerwester et al. 1990), and a network's features. A linear classifier on the words then learns the
-labels that arrived, each as far as it is sure, and is averaged with one that saw the true labels alone: where
-spreading misleads, that one keeps the answer. docs/lab.md says what this is worth, and where nothing.
+What is alike is what several views agree on, none of which needs a label: the texts' words, in the directions in
+which they vary together (latent semantic analysis, Deerwester et al. 1990), the mean of their words' vectors, and a
+network's features. A linear classifier on the words learns the labels that arrived, each as far as it is sure. It is
+averaged with one that learns the true labels alone from all views: where spreading misleads, that one keeps the answer.
+docs/lab.md says what this is worth, and where nothing.
 """
 
 from collections.abc import Sequence
@@ -16,66 +17,81 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from selftaught.metrics.baselines import tfidf
 from selftaught.metrics.logistic import DEFAULT_C, fit_logistic
+from selftaught.metrics.word_vectors import WordVectors
 
 NEIGHBOURS = 10
 _KEPT = 0.9  # of what arrives at a text comes from its neighbours; the rest is its own label, if it has one
 _ROUNDS = 30
 _SHARPNESS = 3  # the power of a cosine that weighs a neighbour
 _DIRECTIONS = 300
+_LATENT_WEIGHT = 0.7  # of the latent directions beside the words themselves, of which they are made
 _FEATURES = 256
 _TRUE_WEIGHT = 3.0  # of a true label, beside the certainty of one that arrived
 _CHUNK = 1024
 
+Rows = tuple[Any, Any]
+"""The same of the N texts and of the M asked: two matrices with one number of columns."""
+
 
 @dataclass(frozen=True)
 class Spreader:
-    """Texts that may get a label and texts to be answered, seen as words and as a graph.
+    """Texts that may get a label and texts to be answered, seen in several ways.
 
     Args:
-        words: TF-IDF weights of the N texts, CSR [N, V].
-        asked: the same of the texts to be answered, [M, V].
+        words: TF-IDF weights, CSR [N, V] and [M, V].
+        views: these and everything else that is known of the texts side by side, CSR.
         graph: how alike the N texts are, symmetrically normalised, CSR [N, N].
     """
 
-    words: Any
-    asked: Any
+    words: Rows
+    views: Rows
     graph: Any
 
     @classmethod
     def of(
         cls, texts: Sequence[str], asked: Sequence[str], features: np.ndarray | None, *, chinese: bool
     ) -> "Spreader":
-        """The graph of ``texts``.
+        """The graph of ``texts``. Of ``asked`` nothing is learned.
 
         Args:
-            features: of a network, [N, D]; None to see the words alone.
+            features: of a network, of the texts and then of those asked, [N + M, D]; None to see the words alone.
         """
-        words, answers = tfidf(texts, asked, chinese)
-        repeated = words.getnnz(axis=0) > 1  # a term of a single text tells nothing about another
-        words, answers = words[:, repeated].tocsr(), answers[:, repeated].tocsr()
-        views = [_latent(words)]
+        from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
+
+        counted, new = tfidf(texts, asked, chinese)
+        repeated = counted.getnnz(axis=0) > 1  # a term of a single text tells nothing about another
+        words = counted[:, repeated].tocsr(), new[:, repeated].tocsr()
+        latent = _latent(*words)
+        dense = [latent]
+        if (vectors := WordVectors.of(texts, chinese=chinese)) is not None:
+            dense.append((vectors.of_texts(texts), vectors.of_texts(asked)))
         if features is not None:
-            views.append(_principal(features))
-        return cls(words, answers, neighbour_graph(np.hstack(views)))
+            dense.append(_principal(features[: len(texts)], features[len(texts) :]))
+        weights = [_LATENT_WEIGHT, *[1.0] * (len(dense) - 1)]
+        known, unknown = (
+            hstack([words[i], *(csr_matrix(w * view[i]) for w, view in zip(weights, dense, strict=True))]).tocsr()
+            for i in (0, 1)
+        )
+        return cls(words, (known, unknown), neighbour_graph(np.hstack([view[0] for view in dense])))
 
     def answers(self, rows: Sequence[int], labels: Sequence[str], seed: int) -> list[str]:
         """The label of each asked text, where the texts ``rows`` have these labels and the others none."""
         classes, codes = np.unique(labels, return_inverse=True)
-        own = fit_logistic(self.words[rows], codes, seed)
-        shares = _softmax(self.asked @ own[0] + own[1])
-        if len(rows) < self.words.shape[0]:
+        weight, bias = fit_logistic(self.views[0][rows], codes, seed)
+        shares = _softmax(self.views[1] @ weight + bias)
+        if len(rows) < self.words[0].shape[0]:
             arrived = spread_labels(self.graph, np.asarray(rows), codes, len(classes))
             certainty = arrived.max(axis=1)
             certainty[rows] = _TRUE_WEIGHT
             reached = np.flatnonzero(certainty > 0)
             weight, bias = fit_logistic(
-                self.words[reached],
+                self.words[0][reached],
                 arrived.argmax(axis=1)[reached],
                 seed,
                 certainty=certainty[reached],
                 strength=DEFAULT_C,
             )
-            shares = shares + _softmax(self.asked @ weight + bias)
+            shares = shares + _softmax(self.words[1] @ weight + bias)
         return [str(classes[code]) for code in shares.argmax(axis=1)]
 
 
@@ -109,7 +125,7 @@ def neighbour_graph(points: np.ndarray) -> Any:
     Returns:
         weights divided by the square roots of both points' totals, as in the paper; nobody is its own neighbour.
     """
-    from scipy.sparse import csr_matrix, diags  # type: ignore[import-untyped]
+    from scipy.sparse import csr_matrix, diags
 
     unit = _unit(points)
     count, kept = len(unit), min(NEIGHBOURS, len(unit) - 1)
@@ -127,19 +143,22 @@ def neighbour_graph(points: np.ndarray) -> Any:
     return (scale @ graph @ scale).tocsr().astype(np.float32)
 
 
-def _latent(words: Any) -> np.ndarray:
+def _latent(words: Any, asked: Any) -> Rows:
     from sklearn.decomposition import TruncatedSVD
 
     directions = min(_DIRECTIONS, words.shape[1] - 1, words.shape[0] - 1)
-    return _unit(TruncatedSVD(directions, n_iter=3, random_state=0).fit_transform(words))
+    axes = TruncatedSVD(directions, n_iter=3, random_state=0).fit(words)
+    return _unit(axes.transform(words)), _unit(axes.transform(asked))
 
 
-def _principal(features: np.ndarray) -> np.ndarray:
+def _principal(features: np.ndarray, asked: np.ndarray) -> Rows:
     """The directions in which standardised features vary most, as rows of length one."""
-    centred = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
+    centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-6
+    known, unknown = (features - centre) / scale, (asked - centre) / scale
     with threadpool_limits(1, "blas"):
-        _, axes = np.linalg.eigh(centred.T @ centred)
-    return _unit(centred @ axes[:, -min(_FEATURES, *centred.shape) :])
+        _, axes = np.linalg.eigh(known.T @ known)
+    axes = axes[:, -min(_FEATURES, *known.shape) :]
+    return _unit(known @ axes), _unit(unknown @ axes)
 
 
 def _unit(rows: np.ndarray) -> np.ndarray:

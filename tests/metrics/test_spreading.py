@@ -78,8 +78,8 @@ def documents(count: int, seed: int) -> tuple[list[str], list[str]]:
 def test_few_labels_say_more_with_texts_that_have_none(with_features: bool) -> None:
     texts, names = documents(400, 0)
     asked, truth = documents(200, 1)
-    side = np.array([[name == "sea", name == "sky"] for name in names], dtype=float)
-    features = side + np.random.default_rng(2).normal(0, 0.3, size=(400, 2)) if with_features else None
+    side = np.array([[name == "sea", name == "sky"] for name in [*names, *truth]], dtype=float)
+    features = side + np.random.default_rng(2).normal(0, 0.3, size=(600, 2)) if with_features else None
     rows = [0, 1]
     alone = Spreader.of([texts[i] for i in rows] * 2, asked, None, chinese=False)
     spread = Spreader.of(texts, asked, features, chinese=False)
