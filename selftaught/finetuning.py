@@ -29,6 +29,7 @@ LEAST_TO_SPLIT = 200  # with fewer, a score on 15 % of them is noise, and each l
 BATCH = 32
 _ANSWERED_AT_ONCE, _LONG_ONES_AT_ONCE = 64, 16  # the latter where each may be several rows
 _LEAST_STEPS, _MOST_STEPS, _EPOCHS = 150, 3000, 15
+_GUESSED_EPOCHS = 3  # of labels that were not given but arrived: more of them are no better (docs/lab.md)
 _CHECKPOINT_RATE = 5e-5  # for networks that others pretrained (Devlin et al. 2019, appendix A.3)
 
 
@@ -63,9 +64,10 @@ def finetuning_rate(backbone: TextBackbone, ours: bool) -> float:
     return default_rate(backbone.width, trained=False) / 4 if ours else _CHECKPOINT_RATE
 
 
-def finetuning_steps(rows: int, batch: int) -> int:
-    """Fifteen epochs, within limits that suit ten labels and a hundred thousand."""
-    return int(min(max(_EPOCHS * rows / batch, _LEAST_STEPS), _MOST_STEPS))
+def finetuning_steps(rows: int, batch: int, *, guessed: bool = False) -> int:
+    """Fifteen epochs, three where most labels are guessed, within limits that suit ten rows and a hundred thousand."""
+    epochs = _GUESSED_EPOCHS if guessed else _EPOCHS
+    return int(min(max(epochs * rows / batch, _LEAST_STEPS), _MOST_STEPS))
 
 
 def hold_out_examples(task: Task[Any], examples: Sequence[Any], seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -176,11 +178,13 @@ def prepare_learner(
     seed: int,
     precision: str,
     teacher: Teacher | None = None,
+    more: Sequence[Any] = (),
 ) -> Finetuning:
     """The task's head above ``backbone``, to be trained on these examples, some set aside to stop by.
 
     Args:
         teacher: has learned the task already; it is then imitated.
+        more: further examples to train on, none of which is set aside.
     """
     fit, stop = hold_out_examples(task, examples, seed)
     torch.manual_seed(derive("finetune", seed))
@@ -191,8 +195,8 @@ def prepare_learner(
     trained.to(next(backbone.parameters()).device)
     networks = [backbone] if teacher is None else [backbone, teacher.backbone]
     longest = min(longest_row(task, network) for network in networks)
-    samples = TaskSamples(task, [examples[i] for i in fit], tokenizer, longest)
-    steps = finetuning_steps(len(fit), BATCH)
+    samples = TaskSamples(task, [*(examples[i] for i in fit), *more], tokenizer, longest)
+    steps = finetuning_steps(len(samples), BATCH, guessed=bool(more))
     return Finetuning(learner, trained, samples, steps, tuple(examples[i] for i in stop), seed)
 
 

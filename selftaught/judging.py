@@ -18,7 +18,7 @@ from selftaught.metrics.baselines import is_chinese
 from selftaught.metrics.efficiency import LabelsSaved, Point, labels_saved, verdict_sentence
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset
-from selftaught.metrics.spreading import Spreader
+from selftaught.metrics.spreading import MOST_TEXTS, Spreader
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
@@ -31,7 +31,6 @@ SEEDS = 5
 PROBE, UNTRAINED_PROBE = "pretrained probe", "untrained probe"
 SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spreading", "spreading by words"
 LEAST_TO_SPREAD = 1_000  # texts to learn from; among fewer, hardly any is the neighbour of a labelled one
-MOST_TO_SPREAD = 5_000
 FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
 
 _CONTROL = {PROBE: UNTRAINED_PROBE, SPREAD: UNTRAINED_SPREAD, FINETUNED: UNTRAINED_FINETUNED}
@@ -181,7 +180,7 @@ class Judge:
         if not self.spreads:
             return drawn
         others = np.setdiff1d(np.arange(len(self.split.train)), drawn)
-        room = max(MOST_TO_SPREAD - len(drawn), 0)
+        room = max(MOST_TEXTS - len(drawn), 0)
         return [*drawn, *np.random.default_rng(self.seed).permutation(others)[:room].tolist()]
 
     def _judge_features(

@@ -30,6 +30,8 @@ class Data(_Section):
     """Labels for the probe while pretraining."""
     test: str | None = None
     """Labels to be scored on after fine-tuning, or after the task stage of distillation."""
+    unlabelled: str | None = None
+    """Texts that labels spread to before fine-tuning."""
     task_labels: str | None = None
     """Labels for the task stage of distillation."""
 

@@ -1,19 +1,21 @@
 """Fine-tuning as a run: from a recipe to a finished run folder, whatever the task."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from safetensors.torch import load_file, save_file
 
 from selftaught import lookup
+from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.heads import save_model
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, prepare_learner
+from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.loop import Progress
 from selftaught.machine import pick_device, pick_precision
@@ -39,6 +41,7 @@ class Ready:
     examples: Examples[Any]
     test: Examples[Any] | None
     made: Finetuning
+    arrived: Arrived | None
 
     @property
     def task(self) -> Task[Any]:
@@ -59,6 +62,7 @@ class Ready:
             f"rows        {self.examples.tally.summary()}",
             *(f"            {record}" for record in self.examples.tally.named(_NAMED)),
             *(f"{name:12}{_shown_fact(values)}" for name, values in self.facts.items()),
+            *([f"unlabelled  {self.arrived}"] if self.arrived else []),
             f"model       {self.pretrained.folder}; new weights: {_shown(self.made.fresh_weights) or 'none'}",
             f"training    {len(self.made.samples)} rows to train on, {stop}; "
             f"at most {budget} of {train.batch} rows, peak rate {train.rate:g}",
@@ -71,6 +75,7 @@ class Ready:
             **self.facts,
             "rows": self.examples.tally.to_json(),
             "train_rows": len(self.made.samples),
+            "arrived": self.arrived.to_json() if self.arrived else None,
             "stop_rows": len(self.made.stop),
             "parameters": sum(p.numel() for p in self.made.learner.parameters()),
             "train": self.recipe.train.model_dump(),
@@ -117,6 +122,7 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
     device = pick_device(train.device)
     precision = train.precision or pick_precision(device)
     backbone = pretrained.backbone.to(device)
+    arrived = _arrived(recipe, pretrained, task, examples.examples, test)
     made = prepare_learner(
         backbone,
         pretrained.tokenizer,
@@ -125,6 +131,7 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
         seed=train.seed,
         precision=precision,
         teacher=_teacher(recipe.model.teacher, pretrained),
+        more=arrived.examples if arrived else (),
     )
     batch = train.batch or min(BATCH, len(made.samples))
     steps = train.steps
@@ -139,7 +146,19 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
         "epochs": None,
     }
     resolved = recipe.model_copy(update={"train": train.model_copy(update=values)})
-    return Ready(resolved, pretrained, examples, test, made)
+    return Ready(resolved, pretrained, examples, test, made, arrived)
+
+
+def _arrived(
+    recipe: Recipe, pretrained: Pretrained, task: Task[Any], examples: Sequence[Any], test: Examples[Any] | None
+) -> Arrived | None:
+    """Texts without a label, if there are some, with the ones that arrive from the examples that are trained on."""
+    if recipe.data.unlabelled is None:
+        return None
+    fit, stop = hold_out_examples(task, examples, recipe.train.seed)
+    kept_out = [whole_text(examples[i]) for i in stop] + [whole_text(e) for e in (test.examples if test else ())]
+    labelled = [examples[i] for i in fit]
+    return arrived_labels(pretrained, task, labelled, kept_out, recipe.data.unlabelled, recipe.train.seed)
 
 
 def _teacher(place: str | None, student: Pretrained) -> Teacher | None:
@@ -225,6 +244,7 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
         "stopping": made.stopping_measures() if made.stop else None,
         "test": made.measures(ready.test.examples) if ready.test else None,
         "rows": ready.examples.tally.to_json(),
+        "arrived": ready.arrived.to_json() if ready.arrived else None,
         "notes": list(outcome.notes) + _warnings(ready),
     }
     _write_card(run, ready, report)
@@ -236,6 +256,8 @@ def _warnings(ready: Ready) -> list[str]:
     counts = {name: n for values in ready.facts.values() if _are_counts(values) for name, n in values.items()}
     rare = [name for name, count in counts.items() if count < 3]
     found = [f"seen once or twice only: {_shown(rare)}"] if rare else []
+    if ready.arrived is not None:
+        found += [*ready.arrived.tally.note("unlabelled"), *ready.arrived.notes]
     if ready.test is not None:
         found += ready.test.tally.note("test file")
         shared = Counter(map(whole_text, ready.examples.examples)) & Counter(map(whole_text, ready.test.examples))
@@ -251,6 +273,7 @@ def _write_card(run: Run, ready: Ready, report: dict[str, Any]) -> None:
         "learned from": ready.recipe.model.teacher,
         **told,
         "labelled rows": len(ready.examples.examples),
+        "texts whose label was guessed": len(ready.arrived.examples) if ready.arrived else None,
         "steps": report["steps"],
     }
     measures = {f"{name} (labels set aside)": value for name, value in (report["stopping"] or {}).items()}

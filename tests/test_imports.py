@@ -30,6 +30,7 @@ FLOORS = (
         "splitting",
         "judging",
         "answering",
+        "arriving",
         "few_shot",
         "suites",
         "verbs",

@@ -19,6 +19,9 @@ from selftaught.metrics.baselines import tfidf
 from selftaught.metrics.logistic import DEFAULT_C, fit_logistic
 from selftaught.metrics.word_vectors import WordVectors
 
+MOST_TEXTS = 5_000
+"""To how many texts labels spread at most, those with a label among them: time and memory grow with the square."""
+
 NEIGHBOURS = 10
 _KEPT = 0.9  # of what arrives at a text comes from its neighbours; the rest is its own label, if it has one
 _ROUNDS = 30
@@ -76,6 +79,11 @@ class Spreader:
 
     def answers(self, rows: Sequence[int], labels: Sequence[str], seed: int) -> list[str]:
         """The label of each asked text, where the texts ``rows`` have these labels and the others none."""
+        classes, shares = self.shares(rows, labels, seed)
+        return [classes[code] for code in shares.argmax(axis=1)]
+
+    def shares(self, rows: Sequence[int], labels: Sequence[str], seed: int) -> tuple[list[str], np.ndarray]:
+        """The K classes, and for each asked text how much speaks for each: float32 [M, K], of sum 1."""
         classes, codes = np.unique(labels, return_inverse=True)
         weight, bias = fit_logistic(self.views[0][rows], codes, seed)
         shares = _softmax(self.views[1] @ weight + bias)
@@ -91,8 +99,8 @@ class Spreader:
                 certainty=certainty[reached],
                 strength=DEFAULT_C,
             )
-            shares = shares + _softmax(self.words[1] @ weight + bias)
-        return [str(classes[code]) for code in shares.argmax(axis=1)]
+            shares = (shares + _softmax(self.words[1] @ weight + bias)) / 2
+        return list(map(str, classes)), shares
 
 
 def spread_labels(graph: Any, rows: np.ndarray, codes: np.ndarray, classes: int) -> np.ndarray:

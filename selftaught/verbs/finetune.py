@@ -21,6 +21,7 @@ def finetune(
     task: str = "classify",
     out: Place | None = None,
     test: str | None = None,
+    unlabelled: str | None = None,
     text: str | None = None,
     second: str | None = None,
     label: str | None = None,
@@ -46,6 +47,7 @@ def finetune(
         task: What the labels mean; "selftaught objectives" lists the tasks.
         out: The new run folder; RUN-TASK if not given.
         test: Labels to be scored on at the end; never used to train or to stop.
+        unlabelled: Texts of the same kind without labels, a file or folder: the labels spread to them first.
         text: The column that holds the text.
         second: The column that holds the second text of a pair.
         label: The column that holds the label, or whatever the task asks for.
@@ -67,6 +69,7 @@ def finetune(
         "data.second": second,
         "data.label": label,
         "data.test": test,
+        "data.unlabelled": unlabelled,
         "objective.name": task,
         "model.init": str(run),
         "train.steps": steps,
