@@ -1,14 +1,15 @@
 """Labels for texts that have none, before fine-tuning: each gets the one that arrives from the labelled texts."""
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from selftaught.data.examples import LabelledText
-from selftaught.data.labels import read_unlabelled
+from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.features import text_features
@@ -53,40 +54,66 @@ def arrived_labels(
     place: str,
     seed: int,
 ) -> Arrived:
-    """The texts at ``place``, labelled by :class:`selftaught.metrics.spreading.Spreader`; 5,000 at most, drawn by seed.
+    """The texts at ``place``, labelled by :class:`selftaught.metrics.spreading.Spreader`.
 
     Args:
         labelled: the labels spread from these.
         others: texts that must not be learned from, such as those set aside; these and the labelled ones are left out.
+        seed: decides which texts are taken, if they and the labelled ones are more than 5,000.
 
     Raises:
-        SelftaughtError: if labels of this task cannot spread, or there is no text for them.
+        SelftaughtError: if labels of this task cannot spread, or there is no text for them, or there are enough labels.
     """
     if not isinstance(task, Classify) or task.several:
         raise SelftaughtError(
             "only labels of one class a text spread to texts without any",
             do="leave --unlabelled out, or give labels for --task classify",
         )
-    found = read_unlabelled(place)
-    known = {folded(text) for text in (*others, *(example.text for example in labelled))}
-    new = list({folded(example.text): example for example in found.examples}.items())
-    texts = [example for text, example in new if text not in known]
-    if not texts:
-        raise SelftaughtError("every text in it is a labelled one too", where=place, do="leave --unlabelled out")
-    chosen = np.sort(np.random.default_rng(seed).permutation(len(texts))[:MOST_TEXTS])
-    notes = (f"labels spread to {MOST_TEXTS:,} of {len(texts):,} texts, drawn at random",)
-    drawn = [texts[i] for i in chosen]
-    all_texts = [example.text for example in (*labelled, *drawn)]
-    features = text_features(pretrained.backbone, pretrained.tokenizer, all_texts)
-    asked = features[len(labelled) :]
-    spreader = Spreader.of(
-        all_texts, all_texts[len(labelled) :], np.vstack([features, asked]), chinese=is_chinese(all_texts)
-    )
+    room = MOST_TEXTS - len(labelled)
+    if room <= 0:
+        raise SelftaughtError(
+            f"{len(labelled):,} labels need no guesses beside them: they spread to {MOST_TEXTS:,} texts at most, "
+            "those with a label among them",
+            do="leave --unlabelled out",
+        )
+    tally = Tally()
+    new = _new_texts(place, [*others, *(example.text for example in labelled)], tally)
+    drawn, count = _drawn(new, room, np.random.default_rng(seed))
+    if not drawn:
+        raise SelftaughtError("it holds no text that is not a labelled one too", where=place, do="leave it out")
+    texts = [example.text for example in (*labelled, *drawn)]
+    features = text_features(pretrained.backbone, pretrained.tokenizer, texts)
+    asked, theirs = texts[len(labelled) :], features[len(labelled) :]
+    spreader = Spreader.of(texts, asked, np.vstack([features, theirs]), chinese=is_chinese(texts))
     classes, shares = spreader.shares(range(len(labelled)), [example.label for example in labelled], seed)
-    answers = zip(drawn, shares.argmax(axis=1).tolist(), strict=True)
-    return Arrived(
-        tuple(replace(example, label=classes[code]) for example, code in answers),
-        float(shares.max(axis=1).mean()),
-        found.tally,
-        notes if len(texts) > MOST_TEXTS else (),
-    )
+    guesses = zip(drawn, shares.argmax(axis=1).tolist(), strict=True)
+    examples = tuple(replace(example, label=classes[code]) for example, code in guesses)
+    notes = (f"labels spread to {len(drawn):,} of {count:,} texts, drawn at random",) if count > len(drawn) else ()
+    return Arrived(examples, float(shares.max(axis=1).mean()), tally, notes)
+
+
+def _new_texts(place: str, known: Sequence[str], tally: Tally) -> Iterator[LabelledText]:
+    """The rows of text at ``place`` but for those that are known or came before, as examples without a label."""
+    seen = {_key(text) for text in known}
+    for row in open_text(place).rows(tally):
+        key = _key(row.text)
+        if key not in seen:
+            seen.add(key)
+            yield LabelledText(row.text, "", row.file, row.line)
+
+
+def _key(text: str) -> bytes:
+    """What stands for a text in a corpus that may be larger than memory."""
+    return hashlib.blake2b(folded(text).encode(), digest_size=12).digest()
+
+
+def _drawn(examples: Iterable[LabelledText], room: int, rng: np.random.Generator) -> tuple[list[LabelledText], int]:
+    """At most ``room`` examples, each as likely as any other, in their order, and of how many (Vitter 1985)."""
+    kept: list[tuple[int, LabelledText]] = []
+    count = 0
+    for count, example in enumerate(examples, 1):
+        if len(kept) < room:
+            kept.append((count, example))
+        elif (place := int(rng.integers(count))) < room:
+            kept[place] = (count, example)
+    return [example for _, example in sorted(kept, key=lambda one: one[0])], count

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from selftaught import arriving
 from selftaught.arriving import arrived_labels
 from selftaught.data.examples import LabelledText
 from selftaught.errors import SelftaughtError
@@ -63,8 +64,21 @@ def test_what_is_labelled_or_set_aside_is_no_text_to_guess(pretrained: Pretraine
     found = arrived_labels(pretrained, Classify(CLASSES), labelled(4), [texts[0].upper()], str(file), 0)
     assert [example.text.strip() for example in found.examples] == texts[1:]
     file.write_text(labelled(4)[0].text + "\n", encoding="utf-8")
-    with pytest.raises(SelftaughtError, match="every text in it is a labelled one too"):
+    with pytest.raises(SelftaughtError, match="no text that is not a labelled one too"):
         arrived_labels(pretrained, Classify(CLASSES), labelled(4), [], str(file), 0)
+
+
+def test_of_many_texts_some_are_drawn_and_the_rest_is_told(
+    pretrained: Pretrained, unlabelled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arriving, "MOST_TEXTS", 48)
+    found, other = (arrived_labels(pretrained, Classify(CLASSES), labelled(8), [], str(unlabelled), s) for s in (0, 1))
+    assert len(found.examples) == 40
+    assert found.notes == ("labels spread to 40 of 300 texts, drawn at random",)
+    assert sorted(found.examples, key=lambda example: example.line) == list(found.examples)
+    assert {example.line for example in found.examples} != {example.line for example in other.examples}
+    with pytest.raises(SelftaughtError, match="48 labels need no guesses"):
+        arrived_labels(pretrained, Classify(CLASSES), labelled(48), [], str(unlabelled), 0)
 
 
 @pytest.mark.parametrize("task", [Classify(CLASSES, several=True), Regress(0.0, 1.0, 1)])
