@@ -17,8 +17,8 @@ from selftaught.data.tabular import RecordFile, Values
 from selftaught.data.values import text_problem
 
 KNOWN = (
-    ("source", "target"), ("src", "tgt"), ("input", "output"), ("prompt", "completion"), ("prompt", "response"),
-    ("instruction", "output"), ("instruction", "response"), ("context", "response"), ("post", "reply"),
+    ("source", "target"), ("src", "tgt"), ("instruction", "output"), ("instruction", "response"), ("input", "output"),
+    ("prompt", "completion"), ("prompt", "response"), ("context", "response"), ("post", "reply"),
     ("question", "answer"), ("document", "summary"), ("article", "highlights"), ("article", "summary"),
     ("dialogue", "summary"), ("text", "summary"), ("abstract", "title"), ("content", "title"), ("body", "title"),
     ("text", "title"), ("原文", "译文"), ("正文", "标题"), ("正文", "摘要"), ("问题", "回答"), ("问", "答"),
@@ -35,6 +35,9 @@ DIALOGUES = (
     "对话",
 )
 ANSWERING = ("assistant", "gpt", "model", "bot", "助手")
+WITH_INPUT = ("instruction", "input")
+"""Instructions, and what they are about where that stands in a column of its own, as in Alpaca's files."""
+
 _LANGUAGE = re.compile(r"[a-z]{2}([-_][a-z]{2,4})?", re.IGNORECASE)
 
 
@@ -56,6 +59,7 @@ def read_source_target(path: str | Path, columns: Columns, *, labelled: bool = T
     """Reads sources and targets; which columns they are is told by their names, or else by what they hold.
 
     A source that is a list (of sentences, of turns) is read line by line. A target that is a list is several targets.
+    A field of a column of objects is called ``column.field``: WMT's files have ``translation.en``.
     Of a dialogue, every turn that answers is a target, and its source is all that was said before.
 
     Args:
@@ -72,18 +76,22 @@ def read_source_target(path: str | Path, columns: Columns, *, labelled: bool = T
     source, target = _two_columns(records, sample, columns)
     require_columns(records, text=source, **({"label": target} if labelled else {}))
 
+    about = WITH_INPUT[1] if source == WITH_INPUT[0] and WITH_INPUT[1] in records.columns else ""
+
     def parse(values: Values, line: int) -> SourceTarget | str:
-        given = _lines(values.get(source))
-        targets = _several(values.get(target)) if labelled else ()
+        given = _joined(_lines(_value(values, source)), values.get(about))
+        targets = _several(_value(values, target)) if labelled else ()
         why = text_problem(given, source)
         if labelled:
             why = why or next((why for one in targets or ("",) if (why := text_problem(one, target))), "")
         return why or SourceTarget(str(given), tuple(map(str, targets)), records.file.name, line)
 
-    description = f"{records.file.name}: {records}, source in column {source!r}"
+    description = f"{records.file.name}: {records}, source in column {source!r}" + (f" and {about!r}" if about else "")
     if labelled:
         description += f", target in column {target!r}"
-    found, tally = gather(records, (source, target) if labelled else (source,), parse)
+    roles = (source, target, about) if labelled else (source, about)
+    needed = [name if name in records.columns else name.partition(".")[0] for name in roles if name]
+    found, tally = gather(records, needed, parse)
     require_examples(found, tally, description, "rows with a source and a target" if labelled else "rows of text")
     return Examples(found, tally, description)
 
@@ -139,6 +147,26 @@ def _lines(value: object) -> object:
     return "\n".join(value) if whole and isinstance(value, list) else value
 
 
+def _joined(given: object, about: object) -> object:
+    """An instruction with what it is about on the next lines, where there is something."""
+    if isinstance(given, str) and isinstance(about, str) and about.strip():
+        return f"{given}\n{about}"
+    return given
+
+
+def _value(values: Values, column: str) -> object:
+    """The value in a column, or in a field of a column of objects."""
+    outer, _, inner = column.partition(".")
+    holder = values.get(outer)
+    return holder.get(inner) if column not in values and isinstance(holder, dict) else values.get(column)
+
+
+def _fields(sample: Rows, columns: Sequence[str]) -> list[str]:
+    """The columns, and the fields of those that hold objects."""
+    objects = {name: next((row[name] for row in sample if isinstance(row.get(name), dict)), {}) for name in columns}
+    return [*columns, *(f"{name}.{field}" for name, holder in objects.items() for field in dict(holder))]  # type: ignore[call-overload]
+
+
 def _several(value: object) -> tuple[object, ...]:
     return tuple(value) if isinstance(value, list) else (value,)
 
@@ -159,7 +187,7 @@ def _are_dialogues(values: Sequence[object]) -> bool:
 
 def _two_columns(records: RecordFile, sample: Rows, columns: Columns) -> tuple[str, str]:
     """The columns of sources and of targets; "" for one that is not found."""
-    there, where = records.columns, records.file.name
+    there, where = _fields(sample, records.columns), records.file.name
     source = named(columns.text, there, where) if columns.text is not None else ""
     target = named(columns.label, there, where) if columns.label is not None else ""
     if not source or not target:
@@ -172,7 +200,7 @@ def _known(columns: Sequence[str], source: str, target: str) -> tuple[str, str] 
     """Two columns with names that go together, or that are called after two languages."""
     lower = {name.lower(): name for name in reversed(columns)}
     pairs = [(lower[one], lower[other]) for one, other in KNOWN if one in lower and other in lower]
-    languages = [name for name in columns if _LANGUAGE.fullmatch(name)]
+    languages = [name for name in columns if _LANGUAGE.fullmatch(name.rpartition(".")[2])]
     if len(languages) == 2:
         pairs.append((languages[0], languages[1]))
         pairs.append((languages[1], languages[0]))

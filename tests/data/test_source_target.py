@@ -76,6 +76,25 @@ def test_every_turn_that_answers_is_a_target_of_all_that_was_said_before(tmp_pat
     assert pairs(plain) == [("a", ("b",)), ("a\nb", ("c",))]
 
 
+def test_the_fields_of_an_object_are_columns_of_their_own(tmp_path: Path) -> None:
+    """WMT's and OPUS' files."""
+    file = records(tmp_path, {"translation": {"de": "Ein Fuchs.", "en": "A fox."}}, {"translation": {"de": "Zwei."}})
+    found = read_source_target(file, Columns())
+    assert pairs(found) == [("Ein Fuchs.", ("A fox.",))]
+    assert [(one.line, one.why) for one in found.tally.records] == [(2, "has no value in column 'translation.en'")]
+    assert pairs(read_source_target(file, Columns(text="translation.en"))) == [("A fox.", ("Ein Fuchs.",))]
+
+
+def test_an_instruction_is_read_with_its_input(tmp_path: Path) -> None:
+    """Alpaca's files."""
+    rows = [
+        {"instruction": "Add.", "input": "1, 2", "output": "3"},
+        {"instruction": "Sing.", "input": "", "output": "la"},
+    ]
+    found = read_source_target(records(tmp_path, *rows), Columns())
+    assert pairs(found) == [("Add.\n1, 2", ("3",)), ("Sing.", ("la",))]
+
+
 def test_the_turns_of_a_dialogue_stay_on_one_side_of_a_split(tmp_path: Path) -> None:
     found = read_source_target(records(tmp_path, {"dialog": ["a", "b", "c"]}, {"dialog": ["a", "d"]}), Columns())
     one, other, alone = of_one_record(found.examples)
