@@ -15,7 +15,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.features import text_features
 from selftaught.metrics.baselines import is_chinese
 from selftaught.metrics.sampling import folded
-from selftaught.metrics.spreading import MOST_TEXTS, Spreader
+from selftaught.metrics.spreading import MOST_TEXTS, Spreader, TextViews
 from selftaught.pretrained import Pretrained
 from selftaught.task import Task
 from selftaught.tasks.classify import Classify
@@ -84,8 +84,8 @@ def arrived_labels(
     texts = [example.text for example in (*labelled, *drawn)]
     features = text_features(pretrained.backbone, pretrained.tokenizer, texts)
     asked, theirs = texts[len(labelled) :], features[len(labelled) :]
-    spreader = Spreader.of(texts, asked, np.vstack([features, theirs]), chinese=is_chinese(texts))
-    classes, shares = spreader.shares(range(len(labelled)), [example.label for example in labelled], seed)
+    spreader = Spreader.of(TextViews.of(texts, asked, chinese=is_chinese(texts)), np.vstack([features, theirs]))
+    classes, shares = spreader.shares(range(len(labelled)), [example.label for example in labelled])
     guesses = zip(drawn, shares.argmax(axis=1).tolist(), strict=True)
     examples = tuple(replace(example, label=classes[code]) for example, code in guesses)
     notes = (f"labels spread to {len(drawn):,} of {count:,} texts, drawn at random",) if count > len(drawn) else ()

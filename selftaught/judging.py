@@ -18,7 +18,7 @@ from selftaught.metrics.baselines import is_chinese
 from selftaught.metrics.efficiency import LabelsSaved, Point, labels_saved, verdict_sentence
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset
-from selftaught.metrics.spreading import MOST_TEXTS, Spreader
+from selftaught.metrics.spreading import MOST_TEXTS, Spreader, TextViews
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
@@ -165,14 +165,16 @@ class Judge:
         shown = self._shown(draws)
         places = {row: i for i, row in enumerate(shown)}
         texts = [self.split.train[i].text for i in shown] + [example.text for example in self.split.test]
+        seen = None
         if self.spreads:
-            self._spread(WORDS_SPREAD, draws, None, texts, places)
+            seen = TextViews.of(texts[: len(places)], texts[len(places) :], chinese=is_chinese(texts))
+            self._spread(WORDS_SPREAD, draws, Spreader.of(seen, None), places)
             self.baselines.append(WORDS_SPREAD)
         self.tell(f"probe       features of {len(texts):,} texts, trained and untrained")
-        self._judge_features((PROBE, SPREAD), draws, self.pretrained.backbone, texts, places)
+        self._judge_features((PROBE, SPREAD), draws, self.pretrained.backbone, texts, places, seen)
         for seed in self._seeds():
             same = [draw for draw in draws if draw.seed == seed]
-            self._judge_features((UNTRAINED_PROBE, UNTRAINED_SPREAD), same, self._untrained(seed), texts, places)
+            self._judge_features((UNTRAINED_PROBE, UNTRAINED_SPREAD), same, self._untrained(seed), texts, places, seen)
 
     def _shown(self, draws: list[Draw]) -> list[int]:
         """The training rows whose texts are looked at: those drawn, and others, for labels to spread to."""
@@ -184,12 +186,19 @@ class Judge:
         return [*drawn, *np.random.default_rng(self.seed).permutation(others)[:room].tolist()]
 
     def _judge_features(
-        self, methods: tuple[str, str], draws: list[Draw], backbone: Any, texts: list[str], places: dict[int, int]
+        self,
+        methods: tuple[str, str],
+        draws: list[Draw],
+        backbone: Any,
+        texts: list[str],
+        places: dict[int, int],
+        seen: TextViews | None,
     ) -> None:
         """Score a probe on a network's features, and spreading by them.
 
         Args:
             texts: of the training rows at ``places``, and then of the test rows.
+            seen: the same as their words show them; None where labels do not spread.
         """
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
             features = text_features(backbone, self.pretrained.tokenizer, texts)
@@ -197,18 +206,17 @@ class Judge:
             labels = [example.label for example in self._train(draw)]
             probe = fit_probe(features[[places[i] for i in draw.rows]], labels, draw.seed)
             self._add(methods[0], draw, [{"label": label} for label in probe.predict(features[len(places) :])])
-        if self.spreads:
-            self._spread(methods[1], draws, features, texts, places)
+        if seen is not None:
+            self._spread(methods[1], draws, Spreader.of(seen, features), places)
 
-    def _spread(
-        self, method: str, draws: list[Draw], features: np.ndarray | None, texts: list[str], places: dict[int, int]
-    ) -> None:
-        count = len(places)
-        spreader = Spreader.of(texts[:count], texts[count:], features, chinese=is_chinese(texts))
+    def _spread(self, method: str, draws: list[Draw], spreader: Spreader, places: dict[int, int]) -> None:
+        known: dict[tuple[int, ...], list[Answer]] = {}  # with all labels, the draws are one and the same
         for draw in draws:
-            labels = [example.label for example in self._train(draw)]
-            said = spreader.answers([places[i] for i in draw.rows], labels, draw.seed)
-            self._add(method, draw, [{"label": label} for label in said])
+            rows = tuple(sorted(draw.rows))
+            if rows not in known:
+                labels = [self.split.train[i].label for i in rows]
+                known[rows] = [{"label": label} for label in spreader.answers([places[i] for i in rows], labels)]
+            self._add(method, draw, known[rows])
 
     def _untrained(self, seed: int) -> Any:
         torch.manual_seed(derive("untrained", seed))

@@ -27,7 +27,7 @@ ROTATION_LIMIT = 1500  # an eigendecomposition beyond this size costs more than 
 def fit_logistic(
     features: Any,
     codes: np.ndarray,
-    seed: int,
+    seed: int = 0,
     *,
     certainty: np.ndarray | None = None,
     strength: float | None = None,
@@ -37,7 +37,7 @@ def fit_logistic(
     Args:
         features: dense array or scipy CSR matrix [N, D], float32, rows about one long (GRID expects that).
         codes: the class of each row, 0 … K - 1, each at least once [N].
-        seed: decides the folds.
+        seed: decides the folds, where C is chosen.
         certainty: how much each row counts beside the others of its class, [N]; equally if not given.
         strength: C; chosen if not given.
     """

@@ -29,11 +29,36 @@ _SHARPNESS = 3  # the power of a cosine that weighs a neighbour
 _DIRECTIONS = 300
 _LATENT_WEIGHT = 0.7  # of the latent directions beside the words themselves, of which they are made
 _FEATURES = 256
+_STRENGTH = 30.0  # C on all views; to choose it for each draw took minutes and gained nothing (docs/lab.md)
 _TRUE_WEIGHT = 3.0  # of a true label, beside the certainty of one that arrived
 _CHUNK = 1024
 
 Rows = tuple[Any, Any]
 """The same of the N texts and of the M asked: two matrices with one number of columns."""
+
+
+@dataclass(frozen=True)
+class TextViews:
+    """Texts that may get a label, N, and texts to be answered, M, as their words show them.
+
+    Args:
+        words: TF-IDF weights, CSR [N, V] and [M, V].
+        dense: the other views, each [N, D] and [M, D].
+    """
+
+    words: Rows
+    dense: tuple[Rows, ...]
+
+    @classmethod
+    def of(cls, texts: Sequence[str], asked: Sequence[str], *, chinese: bool) -> "TextViews":
+        """Of ``asked`` nothing is learned."""
+        counted, new = tfidf(texts, asked, chinese)
+        repeated = counted.getnnz(axis=0) > 1  # a term of a single text tells nothing about another
+        words = counted[:, repeated].tocsr(), new[:, repeated].tocsr()
+        dense = [_latent(*words)]
+        if (vectors := WordVectors.of(texts, chinese=chinese)) is not None:
+            dense.append((vectors.of_texts(texts), vectors.of_texts(asked)))
+        return cls(words, tuple(dense))
 
 
 @dataclass(frozen=True)
@@ -51,41 +76,33 @@ class Spreader:
     graph: Any
 
     @classmethod
-    def of(
-        cls, texts: Sequence[str], asked: Sequence[str], features: np.ndarray | None, *, chinese: bool
-    ) -> "Spreader":
-        """The graph of ``texts``. Of ``asked`` nothing is learned.
+    def of(cls, seen: TextViews, features: np.ndarray | None) -> "Spreader":
+        """The graph of the texts.
 
         Args:
             features: of a network, of the texts and then of those asked, [N + M, D]; None to see the words alone.
         """
         from scipy.sparse import csr_matrix, hstack  # type: ignore[import-untyped]
 
-        counted, new = tfidf(texts, asked, chinese)
-        repeated = counted.getnnz(axis=0) > 1  # a term of a single text tells nothing about another
-        words = counted[:, repeated].tocsr(), new[:, repeated].tocsr()
-        latent = _latent(*words)
-        dense = [latent]
-        if (vectors := WordVectors.of(texts, chinese=chinese)) is not None:
-            dense.append((vectors.of_texts(texts), vectors.of_texts(asked)))
+        dense, count = list(seen.dense), seen.words[0].shape[0]
         if features is not None:
-            dense.append(_principal(features[: len(texts)], features[len(texts) :]))
+            dense.append(_principal(features[:count], features[count:]))
         weights = [_LATENT_WEIGHT, *[1.0] * (len(dense) - 1)]
         known, unknown = (
-            hstack([words[i], *(csr_matrix(w * view[i]) for w, view in zip(weights, dense, strict=True))]).tocsr()
+            hstack([seen.words[i], *(csr_matrix(w * view[i]) for w, view in zip(weights, dense, strict=True))]).tocsr()
             for i in (0, 1)
         )
-        return cls(words, (known, unknown), neighbour_graph(np.hstack([view[0] for view in dense])))
+        return cls(seen.words, (known, unknown), neighbour_graph(np.hstack([view[0] for view in dense])))
 
-    def answers(self, rows: Sequence[int], labels: Sequence[str], seed: int) -> list[str]:
+    def answers(self, rows: Sequence[int], labels: Sequence[str]) -> list[str]:
         """The label of each asked text, where the texts ``rows`` have these labels and the others none."""
-        classes, shares = self.shares(rows, labels, seed)
+        classes, shares = self.shares(rows, labels)
         return [classes[code] for code in shares.argmax(axis=1)]
 
-    def shares(self, rows: Sequence[int], labels: Sequence[str], seed: int) -> tuple[list[str], np.ndarray]:
+    def shares(self, rows: Sequence[int], labels: Sequence[str]) -> tuple[list[str], np.ndarray]:
         """The K classes, and for each asked text how much speaks for each: float32 [M, K], of sum 1."""
         classes, codes = np.unique(labels, return_inverse=True)
-        weight, bias = fit_logistic(self.views[0][rows], codes, seed)
+        weight, bias = fit_logistic(self.views[0][rows], codes, strength=_STRENGTH)
         shares = _softmax(self.views[1] @ weight + bias)
         if len(rows) < self.words[0].shape[0]:
             arrived = spread_labels(self.graph, np.asarray(rows), codes, len(classes))
@@ -95,7 +112,6 @@ class Spreader:
             weight, bias = fit_logistic(
                 self.words[0][reached],
                 arrived.argmax(axis=1)[reached],
-                seed,
                 certainty=certainty[reached],
                 strength=DEFAULT_C,
             )

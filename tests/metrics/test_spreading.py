@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_matrix
 
 from selftaught.metrics.logistic import fit_logistic, row_weights
-from selftaught.metrics.spreading import Spreader, neighbour_graph, spread_labels
+from selftaught.metrics.spreading import Spreader, TextViews, neighbour_graph, spread_labels
 
 
 def test_a_graph_of_two_pairs_by_hand() -> None:
@@ -81,14 +81,14 @@ def test_few_labels_say_more_with_texts_that_have_none(with_features: bool) -> N
     side = np.array([[name == "sea", name == "sky"] for name in [*names, *truth]], dtype=float)
     features = side + np.random.default_rng(2).normal(0, 0.3, size=(600, 2)) if with_features else None
     rows = [0, 1]
-    alone = Spreader.of([texts[i] for i in rows] * 2, asked, None, chinese=False)
-    spread = Spreader.of(texts, asked, features, chinese=False)
+    alone = Spreader.of(TextViews.of([texts[i] for i in rows] * 2, asked, chinese=False), None)
+    spread = Spreader.of(TextViews.of(texts, asked, chinese=False), features)
 
     def score(said: list[str]) -> float:
         return float(np.mean(np.array(said) == truth))
 
-    few = score(alone.answers(rows, [names[i] for i in rows], 0))
-    many = score(spread.answers(rows, [names[i] for i in rows], 0))
+    few = score(alone.answers(rows, [names[i] for i in rows]))
+    many = score(spread.answers(rows, [names[i] for i in rows]))
     assert few < 0.75
     assert many > 0.9
 
@@ -96,5 +96,5 @@ def test_few_labels_say_more_with_texts_that_have_none(with_features: bool) -> N
 def test_with_every_label_given_nothing_is_left_to_spread() -> None:
     texts, names = documents(60, 0)
     asked, truth = documents(40, 1)
-    said = Spreader.of(texts, asked, None, chinese=False).answers(range(60), names, 0)
+    said = Spreader.of(TextViews.of(texts, asked, chinese=False), None).answers(range(60), names)
     assert np.mean(np.array(said) == truth) > 0.9
