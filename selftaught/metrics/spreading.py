@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from selftaught.metrics.baselines import tfidf
 from selftaught.metrics.logistic import DEFAULT_C, fit_logistic
-from selftaught.metrics.word_vectors import WordVectors
+from selftaught.metrics.word_vectors import WordVectors, unit_rows
 
 MOST_TEXTS = 5_000
 """To how many texts labels spread at most, those with a label among them: time and memory grow with the square."""
@@ -151,7 +151,7 @@ def neighbour_graph(points: np.ndarray) -> Any:
     """
     from scipy.sparse import csr_matrix, diags
 
-    unit = _unit(points)
+    unit = unit_rows(points)
     count, kept = len(unit), min(NEIGHBOURS, len(unit) - 1)
     columns, weights = [], []
     for first in range(0, count, _CHUNK):
@@ -172,7 +172,7 @@ def _latent(words: Any, asked: Any) -> Rows:
 
     directions = min(_DIRECTIONS, words.shape[1] - 1, words.shape[0] - 1)
     axes = TruncatedSVD(directions, n_iter=3, random_state=0).fit(words)
-    return _unit(axes.transform(words)), _unit(axes.transform(asked))
+    return unit_rows(axes.transform(words)), unit_rows(axes.transform(asked))
 
 
 def _principal(features: np.ndarray, asked: np.ndarray) -> Rows:
@@ -182,11 +182,7 @@ def _principal(features: np.ndarray, asked: np.ndarray) -> Rows:
     with threadpool_limits(1, "blas"):
         _, axes = np.linalg.eigh(known.T @ known)
     axes = axes[:, -min(_FEATURES, *known.shape) :]
-    return _unit(known @ axes), _unit(unknown @ axes)
-
-
-def _unit(rows: np.ndarray) -> np.ndarray:
-    return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
+    return unit_rows(known @ axes), unit_rows(unknown @ axes)
 
 
 def _softmax(logits: np.ndarray) -> np.ndarray:

@@ -67,7 +67,7 @@ class WordVectors:
         for row, text in zip(found, texts, strict=True):
             words = [self.numbers[w] for w in chain(*_sequences(text, self.chinese)) if w in self.numbers]
             row += self.weights[words] @ self.vectors[words]
-        return _unit(_unit(found) - self.centre * (found != 0).any(axis=1, keepdims=True))
+        return unit_rows(unit_rows(found) - self.centre * (found != 0).any(axis=1, keepdims=True))
 
 
 def _sequences(text: str, chinese: bool) -> list[list[str]]:
@@ -112,5 +112,6 @@ def _positive_information(near: Any) -> Any:
     return csr_matrix((information[kept], (pairs.row[kept], pairs.col[kept])), shape=near.shape)
 
 
-def _unit(rows: np.ndarray) -> np.ndarray:
+def unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows of length one, float32; a row of zeros stays one."""
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12), dtype=np.float32)
