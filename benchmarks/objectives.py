@@ -1,7 +1,7 @@
-"""Replaced-token detection beside masked language modelling: the same time, the same text, whose features serve?
+"""Objectives and their sums beside masked language modelling: the same time, the same text, whose features serve?
 
-Each seed trains both for the given minutes, of the size that ``pretrain`` chooses for each, and fits linear probes on
-the frozen features to a few labels a class. The tokens are made once, for both, before the time begins.
+Each seed trains every objective for the given minutes, of the size that ``pretrain`` chooses for it, and fits linear
+probes on the frozen features to a few labels a class. Each objective's tokens are made before the time begins.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,10 +21,9 @@ if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after s
 
     from selftaught.preparing import Pretraining
 
-PEER, OURS = "mlm", "electra"
 PER_CLASS = (8, 32)
 DRAWS = 5  # of labels, for each trained network
-_HEADER = f"{'labels':28}{'a class':>8}{PEER:>24}{OURS:>24}{'difference':>26}"
+_HEADER = f"{'labels':28}{'a class':>8}  {'objective':20}{'accuracy':>24}{'difference from the first':>28}"
 
 Scores = dict[tuple[str, int], float]
 Features = Callable[[list[str]], "np.ndarray"]
@@ -34,43 +33,50 @@ def measure(
     *,
     data: Path,
     labels: Annotated[tuple[Path, ...], SEVERAL],
+    objectives: Annotated[tuple[str, ...], SEVERAL] = ("mlm", "electra"),
     minutes: float = 5.0,
     seeds: int = 3,
     size: str | None = None,
     settings: Annotated[tuple[str, ...], SEVERAL] = (),
     test_rows: int = 1000,
 ) -> None:
-    """Compare the features of both objectives after the same time.
+    """Compare the features of objectives after the same time.
 
     Args:
         data: What pretrain would be given.
         labels: Files of labelled text.
+        objectives: Names and sums of names; each is compared with the first.
         minutes: How long each network trains.
         seeds: How many networks each objective trains.
-        size: Of both; what the budget is worth if not given.
-        settings: Recipe keys of the electra side, as key=value.
+        size: Of all; what the budget is worth if not given.
+        settings: Other recipe keys, as key=value.
         test_rows: Rows of each label file, at most, that the probes are scored on.
     """
     share_cores()
     from selftaught.data.labels import read_labels
 
     sets = [LabelSet.of(file.name, read_labels(file).examples, test_rows) for file in labels]
-    scores: dict[str, list[Scores]] = {PEER: [], OURS: []}
+    scores: dict[str, list[Scores]] = {name: [] for name in objectives}
     runs: list[dict[str, Any]] = []
     with TemporaryDirectory() as scratch:
         for seed in range(seeds):
-            for objective in (PEER, OURS) if seed % 2 == 0 else (OURS, PEER):
-                own = settings if objective == OURS else ()
-                ready = prepared(data, Path(scratch), objective, 60 * minutes, seed, size, own)
+            for objective in objectives if seed % 2 == 0 else reversed(objectives):
+                ready = prepared(data, Path(scratch) / objective, objective, 60 * minutes, seed, size, settings)
                 runs.append({"objective": objective, "seed": seed, **trained(ready)})
                 note(str(runs[-1]))
                 features = features_of(ready)
                 scores[objective].append({key: x for one in sets for key, x in one.scores(features, seed).items()})
-    table = [compared(key, scores) for key in scores[PEER][0]]
+    first = objectives[0]
+    table = [row for key in scores[first][0] for row in compared(key, scores)]
     note("\n".join([_HEADER, *map(_line, table)]))
-    gain = fmean(row["difference"]["mean"] for row in table)
+    gains = {
+        name: fmean(row["difference"]["mean"] for row in table if row["objective"] == name)
+        for name in objectives
+        if name != first
+    }
+    passed = max(gains.values(), default=0.0) >= 0
     facts = {"minutes": minutes, "seeds": seeds, "settings": settings, "runs": runs}
-    tell({"name": "electra_vs_mlm", "unit": "accuracy", "gain": gain, "passed": gain >= 0, "table": table, **facts})
+    tell({"name": "objectives", "unit": "accuracy", "gains": gains, "passed": passed, "table": table, **facts})
 
 
 @dataclass(frozen=True)
@@ -116,7 +122,7 @@ class LabelSet:
 def prepared(
     data: Path, folder: Path, objective: str, seconds: float, seed: int, size: str | None, settings: Sequence[str]
 ) -> "Pretraining":
-    """What ``pretrain`` would run; the tokens in ``folder`` are made once."""
+    """What ``pretrain`` would run; the tokens in ``folder`` are made once, for all seeds."""
     from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
@@ -164,13 +170,25 @@ def features_of(ready: "Pretraining") -> Features:
     return features
 
 
-def compared(key: tuple[str, int], scores: dict[str, list[Scores]]) -> dict[str, Any]:
-    """One row of the table: both means and the paired difference, each with its 95 % interval over seeds."""
+def compared(key: tuple[str, int], scores: dict[str, list[Scores]]) -> list[dict[str, Any]]:
+    """Rows of the table, one an objective: its mean, and its difference from the first on the same seeds.
+
+    Both have their 95 % interval over seeds; the first has no difference.
+    """
     from selftaught.metrics.interval import paired_difference, t_interval
 
-    ours, peer = ([one[key] for one in scores[side]] for side in (OURS, PEER))
-    intervals = {PEER: t_interval(peer), OURS: t_interval(ours), "difference": paired_difference(ours, peer)}
-    return {"labels": key[0], "per_class": key[1], **{name: _json(one) for name, one in intervals.items()}}
+    each = {name: [one[key] for one in found] for name, found in scores.items()}
+    first, *_ = each.values()
+    return [
+        {
+            "labels": key[0],
+            "per_class": key[1],
+            "objective": name,
+            "accuracy": _json(t_interval(mine)),
+            "difference": None if mine is first else _json(paired_difference(mine, first)),
+        }
+        for name, mine in each.items()
+    ]
 
 
 def _json(interval: Any) -> dict[str, float | None]:
@@ -179,8 +197,9 @@ def _json(interval: Any) -> dict[str, float | None]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    cells = [_cell(row[PEER], ".3f"), _cell(row[OURS], ".3f"), _cell(row["difference"], "+.3f")]
-    return f"{row['labels'][:27]:28}{row['per_class']:>8}{cells[0]:>24}{cells[1]:>24}{cells[2]:>26}"
+    difference = "" if row["difference"] is None else _cell(row["difference"], "+.3f")
+    start = f"{row['labels'][:27]:28}{row['per_class']:>8}  {row['objective']:20}"
+    return f"{start}{_cell(row['accuracy'], '.3f'):>24}{difference:>28}"
 
 
 def _cell(interval: dict[str, float | None], form: str) -> str:
