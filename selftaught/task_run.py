@@ -15,6 +15,7 @@ from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
+from selftaught.facts import are_counts, shown, shown_fact
 from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.loop import Progress
@@ -61,9 +62,9 @@ class Ready:
             f"labels      {self.examples.description}",
             f"rows        {self.examples.tally.summary()}",
             *(f"            {record}" for record in self.examples.tally.named(_NAMED)),
-            *(f"{name:12}{_shown_fact(values)}" for name, values in self.facts.items()),
+            *(f"{name:12}{shown_fact(values)}" for name, values in self.facts.items()),
             *([f"unlabelled  {self.arrived}"] if self.arrived else []),
-            f"model       {self.pretrained.folder}; new weights: {_shown(self.made.fresh_weights) or 'none'}",
+            f"model       {self.pretrained.folder}; new weights: {shown(self.made.fresh_weights) or 'none'}",
             f"training    {len(self.made.samples)} rows to train on, {stop}; "
             f"at most {budget} of {train.batch} rows, peak rate {train.rate:g}",
             f"machine     {train.device}, {train.precision}",
@@ -82,21 +83,6 @@ class Ready:
         }
 
 
-def _shown(names: list[str], most: int = 8) -> str:
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
-
-
-def _shown_fact(values: dict[str, float]) -> str:
-    """Counts with how many there are, such as ``2: pos 17, neg 3``; other numbers by themselves."""
-    if _are_counts(values):
-        return f"{len(values)}: " + _shown([f"{name} {value}" for name, value in values.items()])
-    return _shown([f"{name} {value:.4g}" for name, value in values.items()])
-
-
-def _are_counts(values: dict[str, float]) -> bool:
-    return all(isinstance(value, int) for value in values.values())
-
-
 def prepare_finetuning(recipe: Recipe) -> Ready:
     """Read the examples, choose what was left open, build the learner.
 
@@ -113,7 +99,7 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
     test = kind.read(data.test, columns) if data.test else None
     if test and (unknown := task.unknown(test.examples)):
         raise SelftaughtError(
-            f"the test file has labels that the training file has not: {_shown(unknown, 5)}",
+            f"the test file has labels that the training file has not: {shown(unknown, 5)}",
             where=data.test or "",
             do="check that both name the same column, with --label",
         )
@@ -253,9 +239,9 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
 
 
 def _warnings(ready: Ready) -> list[str]:
-    counts = {name: n for values in ready.facts.values() if _are_counts(values) for name, n in values.items()}
+    counts = {name: n for values in ready.facts.values() if are_counts(values) for name, n in values.items()}
     rare = [name for name, count in counts.items() if count < 3]
-    found = [f"seen once or twice only: {_shown(rare)}"] if rare else []
+    found = [f"seen once or twice only: {shown(rare)}"] if rare else []
     if ready.arrived is not None:
         found += [*ready.arrived.tally.note("unlabelled"), *ready.arrived.notes]
     if ready.test is not None:
@@ -287,8 +273,8 @@ def _write_card(run: Run, ready: Ready, report: dict[str, Any]) -> None:
 
 def _told_fact(values: dict[str, float]) -> str | int:
     """Of classes their names, as far as there is room; other numbers by themselves."""
-    if not _are_counts(values):
-        return _shown_fact(values)
+    if not are_counts(values):
+        return shown_fact(values)
     return ", ".join(values) if len(values) <= 20 else len(values)
 
 

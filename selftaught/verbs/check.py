@@ -8,12 +8,13 @@ import numpy as np
 
 from selftaught.console import tell
 from selftaught.data.corpus import scan_rows
-from selftaught.data.examples import Labels
-from selftaught.data.labels import read_labels
+from selftaught.data.examples import Columns, Examples
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource
 from selftaught.errors import SelftaughtError
+from selftaught.facts import are_counts, shown_fact
+from selftaught.lookup import find_task
 
 _SHOWN = 10
 _CHARACTERS_A_TOKEN = {True: 1.0, False: 4.0}  # Chinese or not, roughly
@@ -22,15 +23,24 @@ _FEW_LABELS = 8
 
 
 def check(
-    data: str, *, labels: str | None = None, text: str | None = None, label: str | None = None, json: bool = False
+    data: str,
+    *,
+    labels: str | None = None,
+    task: str = "classify",
+    text: str | None = None,
+    second: str | None = None,
+    label: str | None = None,
+    json: bool = False,
 ) -> dict[str, Any]:
     """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is trained or written.
 
     Args:
         data: A folder, a file, builtin:NAME or hf:NAME.
-        labels: Labelled texts, to be checked as well.
+        labels: Labels as for finetune, to be checked as well.
+        task: What the labels mean; "selftaught objectives" lists the tasks.
         text: The column that holds the text.
-        label: The column that holds the label.
+        second: The column that holds the second text of a pair.
+        label: The column that holds the label, or whatever the task asks for.
         json: Print one JSON object.
     """
     source, tally, hashes = _open(data, text, labels), Tally(), array("q")
@@ -70,10 +80,12 @@ def check(
         f"duplicates  {duplicates:,} rows repeat another",
     ]
     if labels is not None:
-        read = read_labels(labels, text=text, label=label)
-        report["labels"] = _label_facts(read)
-        lines += _label_lines(read)
-        advice += _label_advice(read)
+        kind = find_task(task)
+        read = kind.read(labels, Columns(text, second, label))
+        facts = kind.of(read.examples).facts(read.examples)
+        report["labels"] = _label_facts(read, facts)
+        lines += _label_lines(read, facts)
+        advice += _label_advice(facts)
     return tell(report, lines + [f"advice      {sentence}" for sentence in advice], json=json)
 
 
@@ -105,30 +117,30 @@ def _advice(tokens: int, duplicates: int, rows: int) -> list[str]:
     return found
 
 
-def _label_facts(labels: Labels) -> dict[str, Any]:
+def _label_facts(labels: Examples[Any], facts: dict[str, dict[str, float]]) -> dict[str, Any]:
     return {
         "description": labels.description,
         **labels.tally.to_json(),
-        "classes": labels.counts,
+        **facts,
         "duplicates": labels.duplicates,
         "conflicts": labels.conflicts,
     }
 
 
-def _label_lines(labels: Labels) -> list[str]:
-    shown = [f"{name} {count}" for name, count in list(labels.counts.items())[:_SHOWN]]
-    more = f" and {len(labels.counts) - _SHOWN} more" if len(labels.counts) > _SHOWN else ""
+def _label_lines(labels: Examples[Any], facts: dict[str, dict[str, float]]) -> list[str]:
     return [
         f"labels      {labels.description}",
         f"rows        {labels.tally.summary()}; {labels.duplicates} repeat another, "
         f"{labels.conflicts} texts have two labels",
         *_named(labels.tally),
-        f"classes     {len(labels.counts)}: {', '.join(shown)}{more}",
+        *(f"{name:12}{shown_fact(values)}" for name, values in facts.items()),
     ]
 
 
-def _label_advice(labels: Labels) -> list[str]:
-    rare = [name for name, count in labels.counts.items() if count < _FEW_LABELS]
-    if not rare:
-        return []
-    return [f"{len(rare)} classes have fewer than {_FEW_LABELS} labels, such as {rare[0]}: a few more there help most"]
+def _label_advice(facts: dict[str, dict[str, float]]) -> list[str]:
+    """About what is counted by name, such as classes and kinds of entities; not lengths or the like."""
+    return [
+        f"{len(few)} of the {name} have fewer than {_FEW_LABELS} labels, such as {few[0]}: a few more there help most"
+        for name, values in facts.items()
+        if are_counts(values) and (few := [one for one, count in values.items() if count < _FEW_LABELS])
+    ]

@@ -28,6 +28,24 @@ def begun_from(kind: type[Task[Any]], here: Path, call: Call) -> str:
 
 
 @pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.__name__)
+def test_check_reads_the_labels_of_every_task(kind: type[Task[Any]], here: Path, call: Call) -> None:
+    heard = call("check", "notes", "--labels", str(file_of(kind)), "--task", posed_by(kind).name, "--json")
+    assert heard.code == 0, heard.err
+    assert heard.report["labels"]["kept"] == len(examples_of(kind))
+    for name, values in posed_by(kind).facts(examples_of(kind)).items():
+        assert heard.report["labels"][name] == pytest.approx(values)
+
+
+def test_check_names_the_line_that_a_task_cannot_read(here: Path, call: Call) -> None:
+    (here / "bad.conll").write_text("Ada B-PER\nleft O\n\nBo O\nran I-PER\n\nEve B-PER\nsat O\n", encoding="utf-8")
+    heard = call("check", "notes", "--labels", "bad.conll", "--task", "tag")
+    assert heard.code == 0, heard.err
+    assert "3 rows: 2 kept, 1 quarantined" in heard.out
+    assert "bad.conll:5: 'I-PER' goes on with an entity that has not begun" in heard.out
+    assert "1 of the entities have fewer than 8 labels, such as PER" in heard.out
+
+
+@pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.__name__)
 def test_the_four_verbs(kind: type[Task[Any]], here: Path, call: Call) -> None:
     task, data = posed_by(kind), file_of(kind).name
     shutil.copy(file_of(kind), here / data)
