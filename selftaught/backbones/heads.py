@@ -310,17 +310,20 @@ _PAIR_LAYERS: dict[str, Callable[[Any], tuple[nn.Linear, nn.Linear]]] = {
 
 
 class PairHead(Head):
-    """From hidden states [B, T, D] and padding mask [B, T] to [B, 2]: what speaks for the segments, and what against.
+    """What speaks for two segments, and what against: [B, 2].
 
-    It has the form of BERT's and of ALBERT's own, and takes their weights where the checkpoint has them. It stands
-    on the first token; on the mean where that may see no more than its neighbours (ModernBERT). Next sentence
-    prediction and sentence order prediction share it, so that a model trained with one can be asked the other.
+    It has the form of BERT's and of ALBERT's own, on the first token, and takes their weights where the checkpoint has
+    them. Where that token may see no more than its neighbours, and nothing tells the network which segment a token is
+    in (ModernBERT), it stands on the means u and v of the two instead, as [u, v, |u - v|, uv] (Conneau et al. 2017,
+    "InferSent", section 3.1): a mean over both would be nearly the same in either order. Next sentence prediction and
+    sentence order prediction share it, so that a model trained with one can be asked the other.
     """
 
     def __init__(self, backbone: TextBackbone) -> None:
         super().__init__(["all"])
-        self.pool = mean_state if backbone.config.model_type == "modernbert" else first_state
-        self.pooler, self.answer = nn.Linear(backbone.width, backbone.width), nn.Linear(backbone.width, 2)
+        self.apart = backbone.config.model_type == "modernbert"
+        seen = 4 * backbone.width if self.apart else backbone.width
+        self.pooler, self.answer = nn.Linear(seen, backbone.width), nn.Linear(backbone.width, 2)
         own = _PAIR_LAYERS.get(backbone.config.model_type)
         if own is None or backbone.origin is None:
             return
@@ -333,8 +336,15 @@ class PairHead(Head):
             if not missing.keys() & set(map(id, given.parameters())):
                 layer.load_state_dict(given.state_dict())
 
-    def forward(self, hidden: Tensor, attention_mask: Tensor) -> Tensor:
-        return self.answer(self.pooler(self.pool(hidden, attention_mask)).tanh())
+    def forward(self, hidden: Tensor, attention_mask: Tensor, token_type_ids: Tensor) -> Tensor:
+        """From hidden states [B, T, D], the padding mask and the segment of each token, 0 or 1, both [B, T]."""
+        if self.apart:
+            second = token_type_ids.bool()
+            u, v = mean_state(hidden, attention_mask.bool() & ~second), mean_state(hidden, second)
+            seen = torch.cat([u, v, (u - v).abs(), u * v], 1)
+        else:
+            seen = first_state(hidden, attention_mask)
+        return self.answer(self.pooler(seen).tanh())
 
 
 def load_causal_lm(folder: Path) -> Any:

@@ -43,7 +43,7 @@ class NSP(Objective):
 
 def score_pairs(features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
     """Cross-entropy in nats, summed over the pairs; ``accuracy`` counts the right answers."""
-    logits = heads(features, batch["attention_mask"]).float()  # [B, 2]
+    logits = heads(features, batch["attention_mask"], batch["token_type_ids"]).float()  # [B, 2]
     return {
         "loss": F.cross_entropy(logits, batch["wrong"], reduction="sum"),
         "accuracy": (logits.detach().argmax(1) == batch["wrong"]).sum(),

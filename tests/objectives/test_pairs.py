@@ -75,8 +75,9 @@ def test_half_are_wrong(segments: Batch, spec: Spec) -> None:
 def test_the_loss_by_hand(spec: Spec) -> None:
     """Logits that say 3 to 1 for right."""
     head = nn.Module()
-    head.forward = lambda hidden, mask: torch.tensor([[3.0, 1.0], [3.0, 1.0]])  # type: ignore[method-assign]
-    batch = {"wrong": torch.tensor([0, 1]), "attention_mask": torch.ones(2, 4, dtype=torch.bool)}
+    head.forward = lambda hidden, mask, types: torch.tensor([[3.0, 1.0], [3.0, 1.0]])  # type: ignore[method-assign]
+    mask = torch.ones(2, 4, dtype=torch.bool)
+    batch = {"wrong": torch.tensor([0, 1]), "attention_mask": mask, "token_type_ids": (~mask).long()}
     for objective in (NSP(), SOP()):
         found = objective.loss(torch.zeros(2, 4, 8), head, batch)
         assert float(found["loss"]) == pytest.approx(2 * math.log(1 + math.exp(-2)) + 2)
@@ -165,7 +166,7 @@ def test_a_checkpoint_s_own_answer_is_taken(model: Any, name: str, tmp_path: Pat
     ids, types = torch.randint(5, 90, (3, 12)), (torch.arange(12) > 6).long().expand(3, -1)
     mask = torch.ones(3, 12, dtype=torch.bool)
     with torch.no_grad():
-        ours = head(backbone({"input_ids": ids, "attention_mask": mask, "token_type_ids": types}), mask)
+        ours = head(backbone({"input_ids": ids, "attention_mask": mask, "token_type_ids": types}), mask, types)
         theirs = model(input_ids=ids, attention_mask=mask.long(), token_type_ids=types)[name]
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert head.fresh == []
@@ -175,10 +176,13 @@ def test_what_the_head_stands_on(tokenizer: TextTokenizer, small_network: NewBac
     """Our encoder's first token sees its neighbours alone in a local layer; BERT's sees the whole row."""
     hidden = torch.randn(2, 5, 32)
     mask = torch.tensor([[True] * 5, [True, True, False, False, False]])
+    types = torch.tensor([[0, 0, 0, 1, 1], [0, 1, 0, 0, 0]])
     ours, bert = PairHead(small_network(tokenizer)), PairHead(backbone_from_config(BertConfig(**SHAPE)))
-    means = torch.stack([hidden[0].mean(0), hidden[1, :2].mean(0)])
-    assert torch.allclose(ours(hidden, mask), ours.answer(ours.pooler(means).tanh()), atol=1e-6)
-    assert torch.allclose(bert(hidden, mask), bert.answer(bert.pooler(hidden[:, 0]).tanh()), atol=1e-6)
+    u = torch.stack([hidden[0, :3].mean(0), hidden[1, 0]])
+    v = torch.stack([hidden[0, 3:].mean(0), hidden[1, 1]])
+    compared = torch.cat([u, v, (u - v).abs(), u * v], 1)
+    assert torch.allclose(ours(hidden, mask, types), ours.answer(ours.pooler(compared).tanh()), atol=1e-6)
+    assert torch.allclose(bert(hidden, mask, types), bert.answer(bert.pooler(hidden[:, 0]).tanh()), atol=1e-6)
 
 
 def test_of_a_checkpoint_with_a_pooler_alone_the_pooler_is_taken(tmp_path: Path) -> None:
