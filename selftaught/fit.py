@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import nn
 
 from selftaught.errors import saving
 from selftaught.health import Diverged
@@ -122,11 +123,35 @@ def _parsed(line: str) -> dict[str, Any] | None:
         return None
 
 
+Steps = Callable[[Progress], Iterator[Report]]
+"""Training as it goes on from some progress: a report after each step."""
+
+
+def gradient_steps(
+    learner: Learner, batches: Callable[[int], Iterator[Batch]], optimizer: torch.optim.Optimizer, plan: Plan
+) -> Steps:
+    """The steps of :func:`selftaught.loop.train`."""
+
+    def steps(start: Progress) -> Iterator[Report]:
+        return train(
+            learner,
+            batches,
+            optimizer,
+            plan.schedule,
+            seed=plan.seed,
+            start=start,
+            accumulate=plan.accumulate,
+            clip=plan.clip,
+        )
+
+    return steps
+
+
 def fit(
     run: Run,
-    learner: Learner,
-    batches: Callable[[int], Iterator[Batch]],
+    learner: nn.Module,
     optimizer: torch.optim.Optimizer,
+    steps: Steps,
     plan: Plan,
     *,
     check: Callable[[Progress], dict[str, Any]] | None = None,
@@ -139,6 +164,7 @@ def fit(
     Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint.
 
     Args:
+        learner, optimizer: what the steps change; saved and restored with the checkpoints.
         check: called now and then, for held-out measures and probes; its numbers go into ``metrics.jsonl``.
         watch: sees every report; a sentence it returns is told to the user, once.
         stop: asked before the first step and after each whether to end early.
@@ -161,18 +187,8 @@ def fit(
             line.say(f"resuming at step {start.step}")
         for note in notes:
             line.say(note)
-        steps = train(
-            learner,
-            batches,
-            optimizer,
-            plan.schedule,
-            seed=plan.seed,
-            start=start,
-            accumulate=plan.accumulate,
-            clip=plan.clip,
-        )
         try:
-            for report in () if stop() else steps:  # a run that was killed after its early stop has no step left
+            for report in () if stop() else steps(start):  # a run that was killed after its early stop has no step left
                 progress = report.progress
                 done = plan.schedule.progress(progress.step, progress.seconds)
                 line.step(report, report.samples * plan.per_sample, done)

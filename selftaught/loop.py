@@ -73,7 +73,7 @@ class Report:
         progress: after the step.
         loss: the mean loss a target (for a sum of objectives, the weighted sum of the members' means).
         measures: every mean, by name (``accuracy``, or ``mlm.accuracy`` for a member of a sum).
-        gradient: the norm of the gradient before clipping.
+        gradient: the norm of the gradient before clipping; None where nobody asks for it.
         rate: the learning rate's factor.
         samples: samples of the step.
         waited: seconds spent waiting for data.
@@ -83,7 +83,7 @@ class Report:
     progress: Progress
     loss: float
     measures: dict[str, float]
-    gradient: float
+    gradient: float | None
     rate: float
     samples: int
     waited: float

@@ -13,7 +13,7 @@ from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus
 from selftaught.features import LONGEST_TEXT, effective_rank, sentence_vectors, text_features
-from selftaught.fit import Outcome, Plan, fit
+from selftaught.fit import Outcome, Plan, fit, gradient_steps
 from selftaught.health import collapse_sentence, watch_over
 from selftaught.held_out import ROWS, held_out_batches, held_out_measures
 from selftaught.loop import Progress, evaluate
@@ -39,12 +39,14 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     train = ready.recipe.train
     assert train.rate is not None
     watch = watch_over(ready.objective, ready.spec, ready.batches.size, ready.baseline.entropy)
+    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
+    plan = Plan.of(train, unit="tokens", per_sample=round(ready.plan.sample_tokens), checks=_affordable_checks(ready))
     outcome = fit(
         run,
         ready.learner,
-        ready.batches.starting,
-        adamw(ready.learner, train.rate, weight_decay=train.weight_decay),
-        Plan.of(train, unit="tokens", per_sample=round(ready.plan.sample_tokens), checks=_affordable_checks(ready)),
+        optimizer,
+        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
+        plan,
         check=_checker(ready),
         watch=lambda report: watch(report.measures),
     )

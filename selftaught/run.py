@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError, saving
-from selftaught.loop import Learner, Progress
+from selftaught.loop import Progress
 
 KEPT_CHECKPOINTS = 2
 MANIFEST = "MANIFEST.json"
@@ -100,7 +100,7 @@ class Run:
                     self.folder.rmdir()
 
     def save_checkpoint(
-        self, learner: Learner, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]
+        self, learner: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]
     ) -> Path:
         """Write everything that going on needs; keep the latest two.
 
@@ -120,7 +120,7 @@ class Run:
                 shutil.rmtree(done_with)  # the partial ones are from kills
         return place
 
-    def load_checkpoint(self, learner: Learner, optimizer: torch.optim.Optimizer) -> "Checkpoint | None":
+    def load_checkpoint(self, learner: nn.Module, optimizer: torch.optim.Optimizer) -> "Checkpoint | None":
         """Restore the newest checkpoint that is whole; None if there is none at all.
 
         The damaged ones that were passed over are named in the result.

@@ -44,14 +44,14 @@ class Schedule:
         if (self.steps is None) == (self.seconds is None):
             raise ValueError("a schedule is in steps or in seconds")
 
-    def progress(self, step: int, seconds: float) -> float:
+    def progress(self, step: float, seconds: float) -> float:
         """The share of the budget that is used up after ``step`` steps and ``seconds`` of wall time."""
         if self.steps is not None:
             return step / self.steps
         assert self.seconds is not None
         return seconds / self.seconds
 
-    def rate(self, step: int, seconds: float) -> float:
+    def rate(self, step: float, seconds: float) -> float:
         """The factor on the peak learning rate for the step after ``step``."""
         # Half a step ahead: the first step of a run in steps is not wasted at rate zero, nor is the last.
         ahead = 0.5 / self.steps if self.steps is not None else 0.0

@@ -17,7 +17,7 @@ from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
 from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
-from selftaught.fit import Outcome, Plan, fit
+from selftaught.fit import Outcome, Plan, fit, gradient_steps
 from selftaught.loop import Progress
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
@@ -181,12 +181,14 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
         memory.update(score=best.score, stale=best.stale)
         return {f"held_out_{name}": value for name, value in measures.items()}
 
+    optimizer = adamw(made.trained, train.rate, weight_decay=train.weight_decay)
+    plan, batches = Plan.of(train, unit="rows", per_sample=1, checks=_CHECKS), made.batches(train.batch, train.workers)
     outcome = fit(
         run,
         made.trained,
-        made.batches(train.batch, train.workers).starting,
-        adamw(made.trained, train.rate, weight_decay=train.weight_decay),
-        Plan.of(train, unit="rows", per_sample=1, checks=_CHECKS),
+        optimizer,
+        gradient_steps(made.trained, batches.starting, optimizer, plan),
+        plan,
         check=check,
         stop=lambda: memory.get("stale", 0) >= ready.task.patience,
         memory=memory,

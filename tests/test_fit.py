@@ -12,7 +12,7 @@ import torch
 
 from selftaught.backbones.hf import TextBackbone
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.fit import Outcome, Plan, fit
+from selftaught.fit import Outcome, Plan, fit, gradient_steps
 from selftaught.health import Diverged
 from selftaught.loop import Learner, Progress, Report
 from selftaught.objective import Batch, Spec
@@ -62,8 +62,10 @@ def run_it(run: Run, learner: Learner, batches: Any, steps: int = 12, **more: An
         return bool(taken) and taken[-1] >= steps and steps < 12
 
     options = {name: value for name, value in more.items() if name != "say"}
+    optimizer = adamw(learner, 1e-2)
+    taking = gradient_steps(learner, batches, optimizer, plan)
     with run.locked():
-        return fit(run, learner, batches, adamw(learner, 1e-2), plan, watch=watch, stop=stop, **options)
+        return fit(run, learner, optimizer, taking, plan, watch=watch, stop=stop, **options)
 
 
 def metrics(run: Run) -> list[dict[str, Any]]:
