@@ -7,21 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
-from selftaught.backbones.hf import untrained_twin
 from selftaught.data.examples import Examples, place
-from selftaught.features import text_features
-from selftaught.finetuning import answers, finetune_quickly, finetuning_rate
+from selftaught.errors import SelftaughtError
 from selftaught.lookup import make_task
 from selftaught.metrics.baselines import is_chinese
 from selftaught.metrics.efficiency import LabelsSaved, Point, labels_saved, verdict_sentence
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset
 from selftaught.metrics.spreading import MOST_TEXTS, Spreader, TextViews
-from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
+from selftaught.subject import Subject
 from selftaught.task import Answer, Task
 from selftaught.tasks.classify import Classify
 
@@ -55,24 +52,21 @@ class Judge:
     """Scores every method at every budget with every seed.
 
     Args:
-        pretrained: the model.
+        subject: the model.
         make: the task that examples pose.
         split: the labelled rows.
         budgets: examples a class, or in all where there are no classes; None for all.
         seeds: how many draws of examples, and untrained networks.
         seed: the first of them.
-        precision, device: for the networks.
         tell: hears what is being done.
     """
 
-    pretrained: Pretrained
+    subject: Subject
     make: Callable[[Sequence[Any]], Task[Any]]
     split: Split
     budgets: Sequence[int | None]
     seeds: int
     seed: int
-    precision: str
-    device: torch.device
     tell: Callable[[str], None]
     drawn: dict[str, list[list[str]]] = field(default_factory=dict)
     baselines: list[str] = field(default_factory=list)
@@ -82,7 +76,6 @@ class Judge:
     def __post_init__(self) -> None:
         self.task = self.make(self.split.train)
         self._strata = self.task.strata(self.split.train)
-        self.pretrained.backbone.to(self.device)
 
     @property
     def has_probe(self) -> bool:
@@ -171,10 +164,10 @@ class Judge:
             self._spread(WORDS_SPREAD, draws, Spreader.of(seen, None), places)
             self.baselines.append(WORDS_SPREAD)
         self.tell(f"probe       features of {len(texts):,} texts, trained and untrained")
-        self._judge_features((PROBE, SPREAD), draws, self.pretrained.backbone, texts, places, seen)
+        self._judge_features((PROBE, SPREAD), draws, self.subject.features(texts), places, seen)
         for seed in self._seeds():
-            same = [draw for draw in draws if draw.seed == seed]
-            self._judge_features((UNTRAINED_PROBE, UNTRAINED_SPREAD), same, self._untrained(seed), texts, places, seen)
+            same, untrained = [draw for draw in draws if draw.seed == seed], self.subject.features(texts, seed)
+            self._judge_features((UNTRAINED_PROBE, UNTRAINED_SPREAD), same, untrained, places, seen)
 
     def _shown(self, draws: list[Draw]) -> list[int]:
         """The training rows whose texts are looked at: those drawn, and others, for labels to spread to."""
@@ -189,19 +182,16 @@ class Judge:
         self,
         methods: tuple[str, str],
         draws: list[Draw],
-        backbone: Any,
-        texts: list[str],
+        features: np.ndarray,
         places: dict[int, int],
         seen: TextViews | None,
     ) -> None:
-        """Score a probe on a network's features, and spreading by them.
+        """Score a probe on a model's features, and spreading by them.
 
         Args:
-            texts: of the training rows at ``places``, and then of the test rows.
+            features: of the training rows at ``places``, and then of the test rows.
             seen: the same as their words show them; None where labels do not spread.
         """
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            features = text_features(backbone, self.pretrained.tokenizer, texts)
         for draw in draws:
             labels = [example.label for example in self._train(draw)]
             probe = fit_probe(features[[places[i] for i in draw.rows]], labels, draw.seed)
@@ -218,23 +208,10 @@ class Judge:
                 known[rows] = [{"label": label} for label in spreader.answers([places[i] for i in rows], labels)]
             self._add(method, draw, known[rows])
 
-    def _untrained(self, seed: int) -> Any:
-        torch.manual_seed(derive("untrained", seed))
-        return untrained_twin(self.pretrained.backbone).to(self.device)
-
     def _finetune(self, method: str, draw: Draw) -> None:
-        trained = method == FINETUNED
-        backbone = open_pretrained(self.pretrained.folder).backbone if trained else self._untrained(draw.seed)
-        learner = finetune_quickly(
-            backbone.to(self.device),
-            self.pretrained.tokenizer,
-            self.make(self._train(draw)),
-            self._train(draw),
-            seed=draw.seed,
-            rate=finetuning_rate(backbone, ours=self.pretrained.run is not None or not trained),
-            precision=self.precision,
-        )
-        self._add(method, draw, answers(learner, self.pretrained.tokenizer, self.split.test))
+        train, trained = self._train(draw), method == FINETUNED
+        said = self.subject.finetuned(self.make(train), train, self.split.test, draw.seed, trained=trained)
+        self._add(method, draw, said)
 
 
 @dataclass(frozen=True)
@@ -286,7 +263,7 @@ class Verdict:
 
 
 def judge(
-    pretrained: Pretrained,
+    subject: Subject,
     task: str,
     options: Mapping[str, Any],
     found: Examples[Any],
@@ -296,8 +273,6 @@ def judge(
     seeds: int,
     seed: int,
     finetune: bool,
-    precision: str,
-    device: torch.device,
     tell: Callable[[str], None],
 ) -> tuple[Verdict, Judge]:
     """Judge a model on labelled rows. The same rows, budgets and seeds serve every method.
@@ -306,6 +281,9 @@ def judge(
         task: its name.
         options: of the task.
         finetune: whether to fine-tune the networks where a probe could do; elsewhere they always are.
+
+    Raises:
+        SelftaughtError: if the model would have to be fine-tuned, and cannot be.
     """
     began = time.perf_counter()
 
@@ -314,11 +292,16 @@ def judge(
 
     split = split_examples(make(found.examples), found, test, seed)
     tell(f"labels      {found.description}: {len(split.train)} to learn from, {len(split.test)} to be tested on")
-    overlap, not_looked_at = overlapping_rows(pretrained, split.test)
-    judge = Judge(pretrained, make, split, budgets, seeds, seed, precision, device, tell)
-    judge.run(finetune=finetune or not judge.has_probe)
-    points = judge.curve(judge.metric)
+    overlap, not_looked_at = overlapping_rows(subject, split.test)
+    judge = Judge(subject, make, split, budgets, seeds, seed, tell)
     tuned = finetune or not judge.has_probe
+    if tuned and not subject.can_be_finetuned:
+        raise SelftaughtError(
+            f"word vectors cannot be fine-tuned, as {'--finetune' if finetune else task} would have it",
+            do="judge them by a task with one label a text, without --finetune",
+        )
+    judge.run(finetune=tuned)
+    points = judge.curve(judge.metric)
     ours = _better([SPREAD] * judge.spreads + [PROBE] * judge.has_probe + [FINETUNED] * tuned, points)
     untrained = _CONTROL[ours]
     helped, sentence = verdict_sentence(points, ours, judge.baselines, untrained)
@@ -348,6 +331,6 @@ def rows_used(judge: Judge) -> dict[str, Any]:
     return {"test": [place(example) for example in judge.split.test], "train": judge.drawn}
 
 
-def default_folder(pretrained: Pretrained, where: str | Path) -> Path:
+def default_folder(subject: Subject, where: str | Path) -> Path:
     """Where the verdict is written: the run itself; for a checkpoint from elsewhere a folder of its own here."""
-    return pretrained.run.folder if pretrained.run else Path("runs") / f"verdict-{Path(where).name}"
+    return subject.run.folder if subject.run else Path("runs") / f"verdict-{Path(where).name}"

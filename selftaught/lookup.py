@@ -85,17 +85,17 @@ def make_task(name: str, examples: Sequence[Any], options: Mapping[str, Any]) ->
         if field.name in options and field.default is field.default_factory is dataclasses.MISSING:
             where = f"objective.options.{field.name}"
             raise SelftaughtError(f"{field.name}: the labels decide this; it cannot be set", where=where)
-    return _made(kind.of, name, examples, **_checked(kind, name, options))
+    return _made(kind.of, name, examples, **checked(kind, name, options))
 
 
 def remake_task(name: str, fields: Mapping[str, Any]) -> Task[Any]:
     """The task called ``name`` with all its fields, as :func:`dataclasses.asdict` gave them."""
     kind = find_task(name)
-    return _made(kind, name, **_checked(kind, name, fields))
+    return _made(kind, name, **checked(kind, name, fields))
 
 
 def _instance(kind: type[Objective], name: str, options: Mapping[str, Any]) -> Objective:
-    return _made(kind, name, **_checked(kind, name, options))
+    return _made(kind, name, **checked(kind, name, options))
 
 
 def _made(make: Callable[..., Any], name: str, *arguments: Any, **options: Any) -> Any:
@@ -105,9 +105,9 @@ def _made(make: Callable[..., Any], name: str, *arguments: Any, **options: Any) 
         raise SelftaughtError(f"{name}: {error}", do="see selftaught objectives") from error
 
 
-def _checked(kind: type[Objective], name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+def checked(kind: type[Any], name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options by name, each as the type that it should have."""
-    fields = [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+    fields = [field.name for field in dataclasses.fields(kind)]
     for option in options:
         if option not in fields:
             near = difflib.get_close_matches(option, fields, 1)

@@ -14,22 +14,29 @@ _USES = {
     "question-answering": "AutoModelForQuestionAnswering",
     "text-generation": "AutoModelForCausalLM",
 }
+WORDS = "word-vectors"  # what gensim loads
 SENTENCES = "sentence-similarity"  # what sentence-transformers loads
-_PIPELINES = {"masked-lm": "fill-mask", "causal-lm": "text-generation"}  # the others are called as what they do
+_LIBRARIES = {SENTENCES: "sentence-transformers", WORDS: "gensim"}
+_PIPELINES = {
+    "masked-lm": "fill-mask",
+    "causal-lm": "text-generation",
+    WORDS: "feature-extraction",
+}
+# the others are called as what they do
 
 
 def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[str, Any], caveats: list[str]) -> None:
     """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
 
     Args:
-        kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or :data:`SENTENCES`.
+        kind: a key of :data:`_USES`, which of a task is the name of its pipeline, :data:`SENTENCES` or :data:`WORDS`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
     """
     lines = [
         "---",
-        f"library_name: {'sentence-transformers' if kind == SENTENCES else 'transformers'}",
+        f"library_name: {_LIBRARIES.get(kind, 'transformers')}",
         f"pipeline_tag: {_PIPELINES.get(kind, kind)}",
         "tags: [selftaught]",
         "---",
@@ -62,6 +69,12 @@ def _use(kind: str) -> list[str]:
             "",
             'model = SentenceTransformer("model")  # the folder beside this file',
             'vectors = model.encode(["a text", "another one"])',
+        ]
+    if kind == WORDS:
+        return [
+            "from gensim.models import KeyedVectors",
+            "",
+            'vectors = KeyedVectors.load_word2vec_format("model/vectors.bin", binary=True)  # beside this file',
         ]
     return [
         f"from transformers import AutoTokenizer, {_USES[kind]}",

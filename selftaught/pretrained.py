@@ -3,6 +3,7 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.objective import Pooling
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run import Run
+from selftaught.word2vec.model import holds_words
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,17 @@ def weights_sha256(folder: Path) -> str:
     return hashlib.sha256("".join(hashes).encode()).hexdigest()
 
 
-def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:
+class Trained(Protocol):
+    """A model that was trained somehow."""
+
+    @property
+    def folder(self) -> Path: ...
+
+    @property
+    def recipe(self) -> Recipe | None: ...
+
+
+def trainings(model: Trained) -> tuple[list[Recipe], str | None]:
     """How a model came about: the recipes of its runs, the latest first, back through every ``--init`` and teacher.
 
     Returns:
@@ -123,7 +135,7 @@ def trainings(pretrained: Pretrained) -> tuple[list[Recipe], str | None]:
     """
     found: list[Recipe] = []
     unknown = None
-    waiting = [(str(pretrained.folder), pretrained.recipe)]
+    waiting = [(str(model.folder), model.recipe)]
     while waiting:
         place, recipe = waiting.pop(0)
         if recipe is None:
@@ -144,6 +156,12 @@ def model_folder(place: str | Path) -> Path:
         SelftaughtError: if ``place`` is neither.
     """
     place = Path(place)
+    if holds_words(place):
+        raise SelftaughtError(
+            "this run holds word vectors, not a transformer",
+            where=str(place),
+            do="use it with selftaught predict, embed, evaluate and verdict",
+        )
     if (place / "model" / "config.json").is_file():
         return place / "model"
     if (place / "config.json").is_file():

@@ -13,7 +13,7 @@ from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.metrics.overlap import OverlapFinder
 from selftaught.metrics.sampling import folded, split_train_test
-from selftaught.pretrained import Pretrained, trainings
+from selftaught.pretrained import Trained, trainings
 from selftaught.task import Task
 
 TEST_SHARE = 0.3
@@ -72,13 +72,13 @@ def _thinned(rows: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, tuple[
     return chosen, (f"of {len(rows)} test rows {most} were drawn at random",)
 
 
-def overlapping_rows(pretrained: Pretrained, test: Sequence[Example]) -> tuple[np.ndarray | None, tuple[str, ...]]:
+def overlapping_rows(model: Trained, test: Sequence[Example]) -> tuple[np.ndarray | None, tuple[str, ...]]:
     """Which test rows stand word for word in the pretraining text, bool [N], and which of that text was not read.
 
     The text is that of the run and of all it began from; None where none of it is at hand. A row of several texts
     overlaps if all of them do.
     """
-    recipes, unknown = trainings(pretrained)
+    recipes, unknown = trainings(model)
     texts = [(row, text) for row, example in enumerate(test) for text in example.inputs.values()]
     finder, looked_at, unseen = OverlapFinder(text for _, text in texts), 0, [unknown] if unknown else []
     for recipe in recipes:

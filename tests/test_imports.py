@@ -18,7 +18,7 @@ FLOORS = (
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
-        *{"scoring", "prompting", "trigram_baseline", "saved_task", "facts"},
+        *{"scoring", "prompting", "trigram_baseline", "saved_task", "facts", "word2vec"},
     },
     {
         "preparing",
@@ -29,6 +29,7 @@ FLOORS = (
         "task_run",
         "splitting",
         "judging",
+        "subject",
         "answering",
         "arriving",
         "few_shot",

@@ -32,7 +32,7 @@ from selftaught.pretext.words import CJK_RANGES, is_cjk
 from selftaught.randomness import Randomness, derive
 
 _SAMPLE_CHARACTERS = 50_000_000  # what a tokenizer is learned from; more does not change it visibly
-_BLOCK_CHARACTERS = 8_192  # rows of one document are joined to this length before they are tokenised
+BLOCK_CHARACTERS = 8_192  # rows of one document are joined to this length before they are tokenised
 _BATCH_CHARACTERS = 1 << 20
 _SPACE = re.compile(r"\s")
 _LONGEST_WORD = 64  # Chinese has no spaces to cut at
@@ -242,7 +242,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 @dataclass(frozen=True)
-class _Piece:
+class Piece:
     """Consecutive rows of one document that lie on one side of the split."""
 
     text: str
@@ -251,7 +251,7 @@ class _Piece:
     sentences: tuple[int, ...] = ()  # where they begin, in characters
 
 
-def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_Piece]:
+def pieces_of(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[Piece]:
     """Rows joined to blocks of about ``size`` characters, each of one document and one side of the split."""
     texts: list[str] = []
     length = 0
@@ -259,16 +259,16 @@ def _pieces(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[_P
     begins = True
     for text, side in _sides(rows, held):
         if current is not None and (side != current or length >= size):
-            yield _Piece("".join(texts), current[1], begins)
+            yield Piece("".join(texts), current[1], begins)
             begins, texts, length = side != current, [], 0
         current = side
         texts.append(text)
         length += len(text)
     if current is not None:
-        yield _Piece("".join(texts), current[1], begins)
+        yield Piece("".join(texts), current[1], begins)
 
 
-def _split(pieces: Iterable[_Piece]) -> Iterator[_Piece]:
+def _split(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """The pieces with their sentences, which may begin in one and end in the next."""
     before = ""
     for piece in pieces:
@@ -296,7 +296,7 @@ def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, tup
 def _sample(source: TextSource, held: dict[int, int], share: float) -> Iterator[str]:
     """An even sample of the text that is not held out."""
     taken = 0.0
-    for piece in _pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS):
+    for piece in pieces_of(source.rows(Tally()), held, BLOCK_CHARACTERS):
         if piece.held_out:
             continue
         taken += min(share, 1.0)
@@ -345,7 +345,7 @@ def _tokenise(
         )
         for name in ("train", "held_out")
     )
-    pieces = _pieces(source.rows(Tally()), held, _BLOCK_CHARACTERS)
+    pieces = pieces_of(source.rows(Tally()), held, BLOCK_CHARACTERS)
     for batch in _batched(_split(pieces) if sentences else pieces):
         for piece, (ids, starts) in zip(batch, _encoded(encoder, batch, sentences), strict=True):
             writer = held_out if piece.held_out else train
@@ -359,7 +359,7 @@ def _tokenise(
 
 
 def _encoded(
-    encoder: WordwiseEncoder, batch: list[_Piece], sentences: bool
+    encoder: WordwiseEncoder, batch: list[Piece], sentences: bool
 ) -> Iterable[tuple[np.ndarray, np.ndarray | None]]:
     """The ids of each piece and, if asked for, the places among them where sentences begin."""
     texts = [piece.text for piece in batch]
@@ -368,8 +368,8 @@ def _encoded(
     return ((ids, None) for ids in encoder.encode(texts))
 
 
-def _batched(pieces: Iterable[_Piece]) -> Iterator[list[_Piece]]:
-    batch: list[_Piece] = []
+def _batched(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
+    batch: list[Piece] = []
     length = 0
     for piece in pieces:
         batch.append(piece)

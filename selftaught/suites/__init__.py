@@ -1,6 +1,7 @@
 """Published test suites, one file each; the file's name is the suite's name on the command line.
 
-A suite is a function ``run(pretrained, data, rows, seed)``: it gives what it reports, and the lines for people.
+A suite is a function ``run(model, data, rows, seed)``: it gives what it reports, and the lines for people. The model is
+a :class:`~selftaught.pretrained.Pretrained`, or for :data:`OF_WORDS` a :class:`~selftaught.word2vec.model.WordModel`.
 """
 
 import difflib
@@ -10,9 +11,10 @@ from typing import Any
 
 from selftaught.errors import SelftaughtError
 from selftaught.lookup import names
-from selftaught.pretrained import Pretrained
 
-Suite = Callable[[Pretrained, str, int | None, int], tuple[dict[str, Any], list[str]]]
+OF_WORDS = ("analogies", "similarity")
+
+Suite = Callable[[Any, str, int | None, int], tuple[dict[str, Any], list[str]]]
 
 
 def find_suite(name: str) -> Suite:

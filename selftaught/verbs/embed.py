@@ -17,15 +17,18 @@ from selftaught.data.text import Row
 from selftaught.errors import SelftaughtError
 from selftaught.features import POOLS, sentence_vectors, text_features
 from selftaught.machine import pick_device
-from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.pretrained import open_pretrained
 from selftaught.verbs import Place
+from selftaught.word2vec.formats import write_binary, write_text
+from selftaught.word2vec.model import WordModel, holds_words
 
 _ROWS_AT_ONCE = 4096
+_WORD_FORMS = {".txt": write_text, ".bin": write_binary}
 
 
 def embed(
     run: Place,
-    data: str,
+    data: str | None = None,
     *,
     out: Place,
     text: str | None = None,
@@ -34,20 +37,21 @@ def embed(
 ) -> dict[str, Any]:
     """Write the vector of each row of the data to a Parquet file: text, file, line, vector.
 
-    It is the sentence vector of a model that was trained to make one, and otherwise the features that a probe sees.
+    It is the sentence vector of a model that was trained to make one, and otherwise the features that a probe sees; of
+    word vectors, the weighted mean of a text's words. Without DATA, word vectors themselves are written.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
         data: Text as for pretrain; a line of a text file is a row.
-        out: The Parquet file.
+        out: The Parquet file; of the words themselves also .txt or .bin, which are word2vec's own forms.
         text: The column that holds the text.
         device: cpu, cuda, …
         json: Print one JSON object.
     """
     out = Path(out)
-    pretrained = open_pretrained(run)
-    pretrained.backbone.to(pick_device(device))
-    values, width = _vectors(pretrained)
+    if data is None:
+        return _words(WordModel.load(run), out, json)
+    values, width, kind = _vectors(run, device)
     schema = pa.schema(
         [("text", pa.string()), ("file", pa.string()), ("line", pa.int64()), ("vector", pa.list_(pa.float32(), width))]
     )
@@ -72,19 +76,43 @@ def embed(
     finally:
         with suppress(OSError):  # not made, or the folder is a file
             aside.unlink()
-    kind = "features" if pretrained.pooling is None else "sentence vectors"
     report = {"verb": "embed", "out": str(out), "rows": tally.to_json(), "dimensions": width, "kind": kind}
     return tell(
         report, [f"rows        {tally.summary()}", f"vectors     {out}, {kind} of {width} dimensions"], json=json
     )
 
 
-def _vectors(pretrained: Pretrained) -> tuple[Callable[[list[str]], np.ndarray], int]:
-    """What makes vectors of texts, float32 [N, D], and D."""
+def _vectors(run: Place, device: str | None) -> tuple[Callable[[list[str]], np.ndarray], int, str]:
+    """What makes vectors of texts, float32 [N, D], and D, and what the vectors are."""
+    if holds_words(run):
+        model = WordModel.load(run)
+        return model.text_vectors, model.vectors.shape[1], "weighted means of word vectors"
+    pretrained = open_pretrained(run)
+    pretrained.backbone.to(pick_device(device))
     backbone, tokenizer, pooling = pretrained.backbone, pretrained.tokenizer, pretrained.pooling
     if pooling is None:
-        return lambda texts: text_features(backbone, tokenizer, texts), POOLS * backbone.width
-    return lambda texts: sentence_vectors(backbone, tokenizer, texts, pooling), backbone.width
+        return lambda texts: text_features(backbone, tokenizer, texts), POOLS * backbone.width, "features"
+    return lambda texts: sentence_vectors(backbone, tokenizer, texts, pooling), backbone.width, "sentence vectors"
+
+
+def _words(model: WordModel, out: Path, json: bool) -> dict[str, Any]:
+    """Write each word with its vector and how often it occurs."""
+    words, vectors = model.vocabulary.words, model.vectors
+    aside = out.with_name(out.name + ".partial")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.suffix in _WORD_FORMS:
+            _WORD_FORMS[out.suffix](aside, words, vectors)
+        else:
+            numbers = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), vectors.shape[1])
+            columns = {"word": list(words), "count": model.vocabulary.counts, "vector": numbers}
+            pq.write_table(pa.table(columns), aside)
+        aside.replace(out)
+    except OSError as error:
+        what = f"the vectors cannot be written: {error}"
+        raise SelftaughtError(what, where=str(out), do="choose another --out") from error
+    report = {"verb": "embed", "out": str(out), "words": len(words), "dimensions": vectors.shape[1], "kind": "words"}
+    return tell(report, [f"vectors     {out}, {len(words):,} words of {vectors.shape[1]} dimensions"], json=json)
 
 
 def _blocks(rows: Iterator[Row]) -> Iterator[list[Row]]:

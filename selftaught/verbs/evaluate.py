@@ -17,11 +17,15 @@ from selftaught.finetuning import answers
 from selftaught.held_out import measure_text
 from selftaught.machine import pick_device
 from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.recipe import Recipe, read_recipe
 from selftaught.report import write_report
+from selftaught.run import Run
 from selftaught.saved_task import saved_task
-from selftaught.suites import find_suite
+from selftaught.suites import OF_WORDS, find_suite
 from selftaught.task import Task
 from selftaught.verbs import Place
+from selftaught.word2vec.measuring import measure_words
+from selftaught.word2vec.model import WordModel, holds_words
 
 _NAMED = 3  # quarantined rows
 _MANY_UNKNOWN = 0.05  # beyond, the measures are about guessing which tokens are unknown
@@ -57,7 +61,7 @@ def evaluate(
         second: The column that holds the second text of a pair.
         label: The column that holds the label, or whatever the task asks for.
         objective: Ask a pretrained run what another objective asks, such as nsp where it was trained with sop.
-        suite: A published test: blimp.
+        suite: A published test: blimp; of word vectors analogies or similarity.
         shots: Numbers of labelled examples in the context, such as 0,1,4,16.
         template: With --shots, how a text and its label are written: "{text}\\nTopic: {label}\\n".
         word: With --shots, what a label is called, such as 1=great; may be given several times.
@@ -74,6 +78,12 @@ def evaluate(
         raise SelftaughtError("--suite and --shots are two ways to measure", do="give one of them")
     if draws < 1 or (rows is not None and rows < 1):
         raise SelftaughtError("--draws and --rows must be at least 1")
+    if holds_words(run):
+        if objective or shots:
+            raise SelftaughtError("--objective and --shots are for transformers, and this run holds word vectors")
+        return _of_words(run, data, text, suite, rows, seed, json)
+    if suite in OF_WORDS:
+        raise SelftaughtError(f"{suite} is a test of word vectors", do="give a run of --objective skipgram or cbow")
     pretrained = open_pretrained(run)
     task = saved_task(pretrained)
     if objective is not None and (suite or shots or task):
@@ -91,11 +101,37 @@ def evaluate(
         report, lines = _on_labels(pretrained, task, data, Columns(text, second, label))
     else:
         report, lines = _on_text(pretrained, data, text, objective)
+    return _told(report, lines, data, pretrained.run, pretrained.recipe, json)
+
+
+def _of_words(
+    run: Place, data: str, text: str | None, suite: str | None, rows: int | None, seed: int, json: bool
+) -> dict[str, Any]:
+    """Measure word vectors: on text by their loss, or by a suite."""
+    if suite is not None and suite not in OF_WORDS:
+        find_suite(suite)  # a name that nobody has is told first
+        raise SelftaughtError(f"{suite} asks about sentences", do="of word vectors ask " + " or ".join(OF_WORDS))
+    place = Run(Path(run))
+    recipe = read_recipe(place.recipe) if place.recipe.exists() else None
+    if suite is not None:
+        report, lines = find_suite(suite)(WordModel.load(run), data, rows, seed)
+    else:
+        measures, tally = measure_words(run, data, text)
+        report = {"verb": "evaluate", "measures": measures, "rows": tally.to_json(), "notes": []}
+        lines = [f"rows        {tally.summary()}"]
+        lines += [f"{name.replace('_', ' '):26}{value:.4f}" for name, value in measures.items()]
+    return _told(report, lines, data, place if recipe else None, recipe, json)
+
+
+def _told(
+    report: dict[str, Any], lines: list[str], data: str, run: Run | None, recipe: Recipe | None, json: bool
+) -> dict[str, Any]:
+    """Tell what was measured, and write it into the run."""
     report["data"] = data
-    report["notes"] += _trained_on(pretrained, data)
+    report["notes"] += _trained_on(recipe, data)
     lines += [f"note        {sentence}" for sentence in report["notes"]]
-    if pretrained.run is not None:
-        write_report(pretrained.run, report, [f"Data: `{data}`", "", "```", *lines, "```"])
+    if run is not None:
+        write_report(run, report, [f"Data: `{data}`", "", "```", *lines, "```"])
     return tell(report, lines, json=json)
 
 
@@ -112,8 +148,8 @@ def _words(given: list[str]) -> dict[str, str]:
     return {label: word for label, _, word in (one.partition("=") for one in given)}
 
 
-def _trained_on(pretrained: Pretrained, data: str) -> list[str]:
-    if pretrained.recipe is None or os.path.realpath(pretrained.recipe.data.path) != os.path.realpath(data):
+def _trained_on(recipe: Recipe | None, data: str) -> list[str]:
+    if recipe is None or os.path.realpath(recipe.data.path) != os.path.realpath(data):
         return []
     return ["the model was trained on this data: on other data it will do worse"]
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from selftaught import lookup
 from selftaught.console import tell
+from selftaught.word2vec.options import WORD_OBJECTIVES, described
 
 
 def objectives(*, json: bool = False) -> dict[str, Any]:
@@ -18,6 +19,7 @@ def objectives(*, json: bool = False) -> dict[str, Any]:
     """
     report = {
         "objectives": {name: _described(name, lookup.OBJECTIVES) for name in lookup.names(lookup.OBJECTIVES)},
+        "word vectors": {name: described(name) for name in WORD_OBJECTIVES},
         "tasks": {name: _described(name, lookup.TASKS) for name in lookup.names(lookup.TASKS)},
     }
     lines = []

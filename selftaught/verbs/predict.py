@@ -15,6 +15,7 @@ from selftaught.finetuning import answers
 from selftaught.pretrained import open_pretrained
 from selftaught.saved_task import saved_task
 from selftaught.verbs import Place
+from selftaught.word2vec.model import WordModel, holds_words, signed_words
 
 
 def predict(
@@ -27,18 +28,22 @@ def predict(
 ) -> dict[str, Any]:
     """Ask a model about texts: a fine-tuned one for what it was taught, a pretrained one for the word behind [MASK].
 
+    Word vectors are asked for the nearest of a word, or of a sum such as "king - man + woman".
+
     Args:
         run: A run, or a checkpoint folder of transformers.
         inputs: Texts (pairs, and questions with their contexts, by twos), or files as for finetune, labelled or not.
         text: The column that holds the text, in files that have columns.
         second: The column that holds the second text of a pair.
-        top: For [MASK], how many words to name.
+        top: For [MASK] and word vectors, how many words to name.
         json: Print one JSON object.
     """
     if not inputs:
         raise SelftaughtError("there is nothing to predict", do="give one or more texts or files after the run")
     if top < 1:
         raise SelftaughtError("--top must be at least 1")
+    if holds_words(run):
+        return _nearest(WordModel.load(run), inputs, top, json)
     pretrained = open_pretrained(run)
     task = saved_task(pretrained)
     if task is None:
@@ -58,6 +63,16 @@ def predict(
         for one in some
     ]
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
+
+
+def _nearest(model: WordModel, inputs: Sequence[str], top: int, json: bool) -> dict[str, Any]:
+    predictions, lines = [], []
+    for given in inputs:
+        vector, among = model.sum_of(signed_words(given))
+        near = model.nearest(vector, top, among)
+        predictions.append({"text": given, "nearest": [{"word": word, "cosine": cosine} for word, cosine in near]})
+        lines.append(f"{', '.join(f'{word} {cosine:.3f}' for word, cosine in near)}\t{_one_line(given)}")
+    return tell({"verb": "predict", "predictions": predictions, "notes": []}, lines, json=json)
 
 
 def _examples(

@@ -1,6 +1,8 @@
 """``selftaught pretrain``: a model from data that nobody has labelled."""
 
 import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,11 +11,13 @@ from cyclopts import Parameter
 from selftaught.console import note, tell
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretraining import run_pretraining, summary
-from selftaught.recipe import compose, settled
+from selftaught.recipe import Recipe, compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 from selftaught.verbs import Place
+from selftaught.word2vec.options import WORD_OBJECTIVES
+from selftaught.word2vec.pretraining import prepare_word_pretraining, run_word_pretraining, word_summary
 
 
 def pretrain(
@@ -32,6 +36,7 @@ def pretrain(
     seed: int | None = None,
     device: str | None = None,
     recipe: Place | None = None,
+    deterministic: bool = False,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     dry_run: bool = False,
     json: bool = False,
@@ -55,6 +60,7 @@ def pretrain(
         seed: Of everything that is random.
         device: cpu, cuda, …; the GPU if there is one.
         recipe: A recipe file to begin with.
+        deterministic: Train word vectors on one thread, to the same bits each time; all else is so anyway.
         set_: Any other recipe key, as key=value.
         dry_run: Print the plan and stop; the tokenised corpus stays for the run itself.
         json: Print one JSON object.
@@ -73,8 +79,10 @@ def pretrain(
         "train.batch": batch,
         "train.seed": seed,
         "train.device": device,
+        "train.threads": 1 if deterministic else None,
     }
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
+    way = _WORDS if asked.objective.name in WORD_OBJECTIVES else _TRANSFORMERS
     check_recipe(asked)
     run = Run(Path(out) if out else Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
     with run.locked():
@@ -82,8 +90,8 @@ def pretrain(
         if before is not None and (done := read_report(run, "pretrain")) is not None:
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(run.folder)  # it may have been moved
-            return tell(done, summary(done), json=json)
-        ready = prepare_pretraining(run, before or asked)
+            return tell(done, way.summary(done), json=json)
+        ready = way.prepare(run, before or asked)
         for line in ready.plan.lines():
             note(line)
         if dry_run:
@@ -92,8 +100,27 @@ def pretrain(
         note(f"recipe      {run.recipe}")
         note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
         note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
-        report = run_pretraining(run, ready)
-    return tell(report, summary(report), json=json)
+        report = way.run(run, ready)
+    return tell(report, way.summary(report), json=json)
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a kind of model is trained.
+
+    Args:
+        prepare: makes what a run needs, with its ``recipe`` resolved and its ``plan``.
+        run: trains to the end and reports.
+        summary: the report for the terminal.
+    """
+
+    prepare: Callable[[Run, Recipe], Any]
+    run: Callable[[Run, Any], dict[str, Any]]
+    summary: Callable[[dict[str, Any]], list[str]]
+
+
+_TRANSFORMERS = _Way(prepare_pretraining, run_pretraining, summary)
+_WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
 
 
 def _label(data: str) -> str:

@@ -17,7 +17,9 @@ from selftaught.recipe import compose
 from selftaught.report import write_report
 from selftaught.run import Run, replace_file
 from selftaught.saved_task import saved_task
+from selftaught.subject import Network, Subject, Words
 from selftaught.verbs import Place
+from selftaught.word2vec.model import holds_words
 
 
 def verdict(
@@ -63,17 +65,15 @@ def verdict(
     """
     _check_numbers(seeds, seed)
     sizes = _budgets(budgets)
-    pretrained = open_pretrained(run)
-    _refuse_labelled(pretrained)
-    where = pick_device(device)
+    subject = _subject(run, device)
     kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
     columns = Columns(text, second, label)
     learn = kind.read(labels, columns)
     held = kind.read(test, columns) if test else None
-    place = Run(Path(out) if out else default_folder(pretrained, run))
+    place = Run(Path(out) if out else default_folder(subject, run))
     with place.locked():
         found, details = judge(
-            pretrained,
+            subject,
             task,
             options,
             learn,
@@ -82,8 +82,6 @@ def verdict(
             seeds=seeds,
             seed=seed,
             finetune=finetune,
-            precision=pick_precision(where),
-            device=where,
             tell=note,
         )
         report = {**found.to_json(), "labels": labels, "test": test}
@@ -92,6 +90,14 @@ def verdict(
         lines = _lines(found)
         write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
     return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
+
+
+def _subject(run: Place, device: str | None) -> Subject:
+    if holds_words(run):
+        return Words(Path(run))
+    pretrained, where = open_pretrained(run), pick_device(device)
+    _refuse_labelled(pretrained)
+    return Network(pretrained, pick_precision(where), where)
 
 
 def _budgets(text: str | None) -> tuple[int | None, ...]:

@@ -1,0 +1,172 @@
+"""Trained word vectors in use: a run's model folder, nearest words, sums of words, and vectors of texts.
+
+model/vectors.bin   words and their vectors in word2vec's binary form, which gensim and others read
+model/config.json   what they are, and how often each word occurs
+"""
+
+import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from selftaught.errors import SelftaughtError, saving
+from selftaught.randomness import derive
+from selftaught.word2vec.formats import read_binary, write_binary
+from selftaught.word2vec.options import WordObjective, word_objective
+from selftaught.word2vec.vocabulary import Vocabulary
+from selftaught.word2vec.words import words_of
+
+KIND = "word2vec"  # what config.json calls itself; no transformer has this name
+_COMMON = 1e-3  # a word that is this share of the text counts half in a text's vector (Arora et al. 2017, section 3)
+
+
+@dataclass(frozen=True)
+class WordModel:
+    """Words and their vectors.
+
+    Args:
+        vectors: float32 [V, D].
+        objective: what they were trained for, and how a text is cut into words.
+    """
+
+    vocabulary: Vocabulary
+    vectors: np.ndarray
+    objective: WordObjective
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder."""
+        with saving(folder):
+            write_binary(folder / "vectors.bin", self.vocabulary.words, self.vectors)
+            facts = {"model_type": KIND, "objective": self.objective.name, "options": asdict(self.objective)}
+            facts["counts"] = self.vocabulary.counts.tolist()
+            (folder / "config.json").write_text(json.dumps(facts), encoding="utf-8")
+
+    @classmethod
+    def load(cls, place: str | Path) -> "WordModel":
+        """Open a run, or its model folder.
+
+        Raises:
+            SelftaughtError: if there are no word vectors in it, or they are damaged.
+        """
+        folder = _folder(Path(place))
+        if folder is None:
+            raise SelftaughtError(
+                "there are no word vectors here",
+                where=str(place),
+                do="give a run of selftaught pretrain --objective skipgram",
+            )
+        words, vectors = read_binary(folder / "vectors.bin")
+        try:
+            facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            objective = word_objective(facts["objective"], facts["options"])
+            counts = np.array(facts["counts"], np.int64)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            where = str(folder / "config.json")
+            raise SelftaughtError(f"the file is damaged: {error}", where=where, do="repeat the run") from error
+        if len(counts) != len(words):
+            what = f"vectors.bin has {len(words)} words, and config.json counts {len(counts)}"
+            raise SelftaughtError(what, where=str(folder), do="repeat the run")
+        return cls(Vocabulary(words, counts), vectors, objective)
+
+    @cached_property
+    def units(self) -> np.ndarray:
+        """The vectors at length one, float32 [V, D]."""
+        lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
+        return self.vectors / np.maximum(lengths, np.float32(1e-12))
+
+    def words(self, text: str) -> list[str]:
+        """The words of a text, as they were cut in training, known or not."""
+        return list(words_of(text, characters=self.objective.characters, cased=self.objective.cased))
+
+    def number(self, word: str) -> int:
+        """The number of a word.
+
+        Raises:
+            SelftaughtError: if it is not known, with the known one that is spelled most like it.
+        """
+        given = word if self.objective.cased else word.lower()
+        if (found := self.vocabulary.numbers.get(given)) is not None:
+            return found
+        near = difflib.get_close_matches(given, self.vocabulary.words, 1)
+        do = f"did you mean {near[0]}?" if near else f"it occurs less than {self.objective.min_count} times in the text"
+        raise SelftaughtError(f"the word {word!r} is not known", do=do)
+
+    def sum_of(self, signed: Sequence[tuple[float, str]]) -> tuple[np.ndarray, list[int]]:
+        """The mean of words' unit vectors, each with its sign, float32 [D], and the numbers of the words."""
+        numbers = [self.number(word) for _, word in signed]
+        signs = np.array([sign for sign, _ in signed], np.float32)
+        return (signs[:, None] * self.units[numbers]).mean(0), numbers
+
+    def nearest(self, vector: np.ndarray, top: int, without: Sequence[int] = ()) -> list[tuple[str, float]]:
+        """The words whose vectors point most in the direction of one, with their cosines; not those ``without``."""
+        cosines = self.units @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+        cosines[list(without)] = -np.inf
+        count = min(top, len(cosines) - len(set(without)))
+        best = np.argpartition(-cosines, max(count - 1, 0))[:count]
+        best = best[np.argsort(-cosines[best], kind="stable")]
+        return [(self.vocabulary.words[i], float(cosines[i])) for i in best]
+
+    def drawn_anew(self, seed: int) -> "WordModel":
+        """The same words with vectors drawn at random, of the length that the trained ones have on average."""
+        drawn = np.random.default_rng(derive("untrained", seed)).normal(size=self.vectors.shape)
+        drawn *= np.linalg.norm(self.vectors, axis=1).mean() / np.linalg.norm(drawn, axis=1).mean()
+        return replace(self, vectors=drawn.astype(np.float32))
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """What each word counts in a text's vector, float32 [V]: the more common, the less (Arora et al. 2017)."""
+        return (_COMMON / (_COMMON + self.vocabulary.shares)).astype(np.float32)
+
+    def text_vectors(self, texts: Sequence[str]) -> np.ndarray:
+        """The weighted mean of each text's words, float32 [N, D]; zero for a text without a known word."""
+        rows = np.zeros((len(texts), self.vectors.shape[1]), np.float32)
+        numbers = self.vocabulary.numbers
+        for row, text in enumerate(texts):
+            known = [numbers[word] for word in self.words(text) if word in numbers]
+            if known:
+                rows[row] = np.average(self.vectors[known], axis=0, weights=self.weights[known])
+        return rows
+
+
+def holds_words(place: str | Path) -> bool:
+    """Whether this is a run, or a model folder, of word vectors."""
+    return _folder(Path(place)) is not None
+
+
+def _folder(place: Path) -> Path | None:
+    for folder in (place / "model", place):
+        try:
+            facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(facts, dict) and facts.get("model_type") == KIND:
+            return folder
+    return None
+
+
+def signed_words(expression: str) -> list[tuple[float, str]]:
+    """``king - man + woman`` as words with their signs; one word is itself. Signs stand between spaces.
+
+    Raises:
+        SelftaughtError: if a sign stands alone, or two words have none between them.
+    """
+    found: list[tuple[float, str]] = []
+    sign: float | None = 1.0
+    for part in expression.split():
+        if part in "+-":
+            if sign is not None and found:
+                raise SelftaughtError(f"two signs follow each other in {expression!r}", do='write "king - man + woman"')
+            sign = 1.0 if part == "+" else -1.0
+        elif sign is None:
+            raise SelftaughtError(f"no sign stands before {part!r} in {expression!r}", do='write "king - man + woman"')
+        else:
+            found.append((sign, part))
+            sign = None
+    if not found or sign is not None:
+        raise SelftaughtError(f"a word is missing in {expression!r}", do='write "king - man + woman"')
+    return found
