@@ -10,6 +10,7 @@ from benchmarks import objectives, retention
 NAMES = [
     *("budget", "clm_vs_trainer", "mlm_vs_trainer", "objectives", "order", "prepare", "retention", "sharing"),
     "startup",
+    "word2vec_vs_gensim",
 ]
 
 
