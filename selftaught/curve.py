@@ -33,7 +33,7 @@ def draw_curve(metrics: Path, picture: Path, lines: Mapping[str, float], title: 
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     axes.plot([p["step"] for p in thinned], [p["loss"] for p in thinned], color="#9ecae1", linewidth=0.8)
-    axes.plot(*_smooth(points), color="#08519c", linewidth=1.5, label="training loss")
+    axes.plot(*smoothed(points), color="#08519c", linewidth=1.5, label="training loss")
     held = [(p["step"], p["held_out_loss"]) for p in points if p.get("held_out_loss") is not None]
     if held:
         axes.plot(*zip(*held, strict=True), "o-", color="#d94801", markersize=4, linewidth=1, label="held-out loss")
@@ -47,12 +47,13 @@ def draw_curve(metrics: Path, picture: Path, lines: Mapping[str, float], title: 
     figure.savefig(picture, dpi=120)
 
 
-def _smooth(points: list[dict[str, Any]]) -> tuple[list[int], list[float]]:
-    mean, smoothed = points[0]["loss"], []
+def smoothed(points: list[dict[str, Any]]) -> tuple[list[int], list[float]]:
+    """The running mean of the loss, over fewer points where there are few: it must not lag behind what it shows."""
+    keep, mean, line = min(0.9, max(0.0, 1 - 10 / len(points))), points[0]["loss"], []
     for point in points:
-        mean = 0.9 * mean + 0.1 * point["loss"]
-        smoothed.append(mean)
-    return [point["step"] for point in points], smoothed
+        mean = keep * mean + (1 - keep) * point["loss"]
+        line.append(mean)
+    return [point["step"] for point in points], line
 
 
 def _draw_probe(axes: Any, points: list[dict[str, Any]]) -> None:
