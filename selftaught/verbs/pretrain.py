@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
+from selftaught.errors import SelftaughtError
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretraining import run_pretraining, summary
 from selftaught.recipe import Recipe, compose, settled
@@ -82,7 +83,7 @@ def pretrain(
         "train.threads": 1 if deterministic else None,
     }
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
-    way = _WORDS if asked.objective.name in WORD_OBJECTIVES else _TRANSFORMERS
+    way = _way(asked.objective.name)
     check_recipe(asked)
     run = Run(Path(out) if out else Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
     with run.locked():
@@ -121,6 +122,17 @@ class _Way:
 
 _TRANSFORMERS = _Way(prepare_pretraining, run_pretraining, summary)
 _WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
+
+
+def _way(objective: str) -> _Way:
+    if objective in WORD_OBJECTIVES:
+        return _WORDS
+    if alone := sorted(WORD_OBJECTIVES.keys() & set(objective.split("+"))):
+        raise SelftaughtError(
+            f"{alone[0]} trains word vectors, not a network that others could share",
+            do=f"give --objective {alone[0]} alone",
+        )
+    return _TRANSFORMERS
 
 
 def _label(data: str) -> str:
