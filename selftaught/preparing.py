@@ -15,6 +15,7 @@ from selftaught.console import note
 from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.loader import Batches
 from selftaught.data.samples import samples_of
+from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.features import RunningProbe
@@ -101,7 +102,8 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         keep=run.has_begun,
     )
     note(f"read        {corpus.description}{', when this run began' if run.has_begun else ''}")
-    note(f"rows        {_tally_sentence(corpus.tally, run)}")
+    rows = tally_sentence(corpus.tally, run.folder / "tokens" / QUARANTINE)
+    note(f"rows        {rows}")
     spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
     recipe = _on_this_machine(recipe, device, corpus, init, teacher)
     beside = {"teacher": language_teacher(teacher.backbone)} if teacher else {}
@@ -137,15 +139,6 @@ def _refuse_other_architecture(objective: Objective, init: Pretrained | None) ->
         where=str(init.folder),
         do="begin from a run of causal_lm" if objective.architecture == "decoder" else "begin from a run of mlm",
     )
-
-
-def _tally_sentence(tally: dict[str, Any], run: Run) -> str:
-    sentence = f"{tally['rows']:,} in = {tally['kept']:,} kept + {tally['quarantined_rows']:,} quarantined"
-    if tally["quarantined_rows"]:
-        first = tally["quarantined"][0]
-        sentence += f"; the first is {first['file']}:{first['line']} ({first['why']}), all are in "
-        sentence += str(run.folder / "tokens" / "quarantine.jsonl")
-    return sentence
 
 
 def _with_train(recipe: Recipe, **values: Any) -> Recipe:

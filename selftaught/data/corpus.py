@@ -16,7 +16,7 @@ import torch
 
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.store import StoreWriter, TokenStore, read_manifest
-from selftaught.data.tally import Tally
+from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.text import Row, TextSource
 from selftaught.data.tokenise import (
     TextTokenizer,
@@ -211,7 +211,7 @@ def _make(
 ) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.json").unlink(missing_ok=True)
-    log = folder / "quarantine.jsonl"
+    log = folder / QUARANTINE
     log.unlink(missing_ok=True)
     tally = Tally(log=log)
     found = scan(source, tally)

@@ -3,9 +3,11 @@
 import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 IN_MEMORY = 1000
 WHOLE_FILE = 0
+QUARANTINE = "quarantine.jsonl"  # what a run calls the file that names every row it set aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,16 @@ class Tally:
             "quarantined_rows": self.quarantined,
             "quarantined": [asdict(record) for record in self.records],
         }
+
+
+def tally_sentence(tally: dict[str, Any], log: Path) -> str:
+    """What :meth:`Tally.to_json` says, in words.
+
+    Args:
+        log: the file that names all rows that were set aside.
+    """
+    sentence = f"{tally['rows']:,} in = {tally['kept']:,} kept + {tally['quarantined_rows']:,} quarantined"
+    if tally["quarantined_rows"]:
+        first = tally["quarantined"][0]
+        sentence += f"; the first is {first['file']}:{first['line']} ({first['why']}), all are in {log}"
+    return sentence

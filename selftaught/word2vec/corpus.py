@@ -15,7 +15,7 @@ import numpy as np
 from selftaught.data.corpus import BLOCK_CHARACTERS, hold_out, pieces_of, scan
 from selftaught.data.source import open_text
 from selftaught.data.store import StoreWriter, TokenStore
-from selftaught.data.tally import Tally
+from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.text import TextSource
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
@@ -82,7 +82,7 @@ def _make(
 ) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _FACTS).unlink(missing_ok=True)
-    log = folder / "quarantine.jsonl"
+    log = folder / QUARANTINE
     log.unlink(missing_ok=True)
     tally = Tally(log=log)
     found = scan(source, tally)

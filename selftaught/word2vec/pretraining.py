@@ -3,12 +3,14 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from selftaught.console import note
 from selftaught.curve import draw_curve
+from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.errors import SelftaughtError
 from selftaught.fit import Outcome, Plan, fit
 from selftaught.loop import Progress
@@ -29,7 +31,11 @@ _CHECKS = 8
 
 @dataclass(frozen=True)
 class WordPretraining:
-    """Everything a run of word vectors needs, made from its recipe."""
+    """Everything a run of word vectors needs, made from its recipe.
+
+    Args:
+        log: the file that names all rows that were set aside.
+    """
 
     recipe: Recipe
     objective: WordObjective
@@ -37,6 +43,7 @@ class WordPretraining:
     matrices: WordMatrices
     pieces: Pieces
     threads: int
+    log: Path
 
     @property
     def plan(self) -> "WordPretraining":
@@ -53,6 +60,7 @@ class WordPretraining:
         )
         return [
             f"read        {corpus.description}",
+            f"rows        {tally_sentence(corpus.tally, self.log)}",
             f"words       {corpus.read:,} in the training text, {kept:,} of them ({kept / max(corpus.read, 1):.1%}) of "
             f"the {words:,} that occur {self.objective.min_count} times or more; {len(corpus.held_out):,} held out",
             f"plan        {self.objective.name}, {2 * words * self.objective.dimensions / 1e6:.1f} M parameters, "
@@ -101,7 +109,8 @@ def prepare_word_pretraining(run: Run, recipe: Recipe) -> WordPretraining:
         update |= {"steps": max(1, round((train.epochs or _EPOCHS) * len(pieces) / PIECES_A_ROUND)), "epochs": None}
     recipe = recipe.model_copy(update={"train": train.model_copy(update=update)})
     matrices = WordMatrices(len(corpus.vocabulary), objective.dimensions, train.seed)
-    return WordPretraining(recipe, objective, corpus, matrices, pieces, train.threads or _cores())
+    log = run.folder / "tokens" / QUARANTINE
+    return WordPretraining(recipe, objective, corpus, matrices, pieces, train.threads or _cores(), log)
 
 
 def _cores() -> int:

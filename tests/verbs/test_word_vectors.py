@@ -211,3 +211,14 @@ def test_a_verdict_sets_trained_words_beside_drawn_ones(trained: Path, here: Pat
     refused = call("verdict", str(trained), "kinds.csv", "--finetune")
     assert refused.code == 1
     assert "word vectors cannot be fine-tuned" in refused.err
+
+
+def test_a_row_that_cannot_be_read_is_named(corpus: Path, call: Call) -> None:
+    with (corpus / "0.txt").open("ab") as out:
+        out.write(b"\na fox \x00 ran\n")
+    said = call("pretrain", "places", *TRAIN, "--steps", "1", "--out", "words")
+    assert said.code == 0, said.err
+    assert "kept + 1 quarantined; the first is places/0.txt:" in said.err
+    assert "0.txt" in Path("words/tokens/quarantine.jsonl").read_text("utf-8")
+    report = json.loads(Path("words/report.json").read_text("utf-8"))["pretrain"]
+    assert report["rows"]["rows"] == report["rows"]["kept"] + 1
