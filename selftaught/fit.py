@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from selftaught.console import note
 from selftaught.errors import saving
 from selftaught.health import Diverged
 from selftaught.loop import Learner, Progress, Report, train
@@ -185,8 +186,8 @@ def fit(
         progress, saved_at, saving_took = start, time.perf_counter(), 0.0
         if found:
             line.say(f"resuming at step {start.step}")
-        for note in notes:
-            line.say(note)
+        for problem in notes:
+            line.say(problem)
         try:
             for report in () if stop() else steps(start):  # a run that was killed after its early stop has no step left
                 progress = report.progress
@@ -219,18 +220,32 @@ def fit(
     return Outcome(progress, False, tuple(notes))
 
 
+def end_if_interrupted(run: Run, outcome: Outcome) -> None:
+    """Say where an interrupted run stands.
+
+    Raises:
+        SystemExit: with 130, if it was.
+    """
+    if outcome.interrupted:
+        note(
+            f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. "
+            "The same command resumes."
+        )
+        raise SystemExit(130)
+
+
 @contextmanager
 def _signals() -> Iterator[Callable[[], bool]]:
     """Turns SIGINT and SIGTERM into a question that the loop asks between steps; a second Ctrl-C ends at once."""
     seen: list[int] = []
 
-    def note(number: int, frame: Any) -> None:
+    def hear(number: int, frame: Any) -> None:
         seen.append(number)
         if len(seen) > 1 and number == signal.SIGINT:
             raise KeyboardInterrupt
 
     try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+        before = {number: signal.signal(number, hear) for number in (signal.SIGINT, signal.SIGTERM)}
     except ValueError:  # not the main thread: whoever owns it handles signals
         yield lambda: False
         return

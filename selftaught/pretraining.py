@@ -9,11 +9,10 @@ import torch
 from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, model_head, save_model
 from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.pooling import save_pooling
-from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus
 from selftaught.features import LONGEST_TEXT, effective_rank, sentence_vectors, text_features
-from selftaught.fit import Outcome, Plan, fit, gradient_steps
+from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
 from selftaught.health import collapse_sentence, watch_over
 from selftaught.held_out import ROWS, held_out_batches, held_out_measures
 from selftaught.loop import Progress, evaluate
@@ -50,12 +49,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         check=_checker(ready),
         watch=lambda report: watch(report.measures),
     )
-    if outcome.interrupted:
-        note(
-            f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. "
-            "The same command resumes."
-        )
-        raise SystemExit(130)
+    end_if_interrupted(run, outcome)
     return _finish(run, ready, outcome)
 
 

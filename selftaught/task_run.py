@@ -11,13 +11,12 @@ from selftaught import lookup
 from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.heads import save_model
 from selftaught.backbones.teacher import Teacher, classifying_teacher
-from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
 from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
-from selftaught.fit import Outcome, Plan, fit, gradient_steps
+from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
 from selftaught.loop import Progress
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
@@ -193,9 +192,7 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
         stop=lambda: memory.get("stale", 0) >= ready.task.patience,
         memory=memory,
     )
-    if outcome.interrupted:
-        note(f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. Repeat it to resume.")
-        raise SystemExit(130)
+    end_if_interrupted(run, outcome)
     if made.stop:
         check(outcome.progress)  # the last step may be the best
         restore_learner(made.learner, load_file(best_file))

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 
-from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.errors import SelftaughtError
-from selftaught.fit import Outcome, Plan, fit
+from selftaught.fit import Outcome, Plan, end_if_interrupted, fit
 from selftaught.loop import Progress
 from selftaught.model_card import WORDS, write_card
 from selftaught.recipe import Recipe
@@ -156,12 +155,7 @@ def run_word_pretraining(run: Run, ready: WordPretraining) -> dict[str, Any]:
     )
     nothing = torch.optim.SGD(ready.matrices.parameters())  # the steps need none, and it has no state
     outcome = fit(run, ready.matrices, nothing, trainer.steps(), plan, check=_checker(ready))
-    if outcome.interrupted:
-        note(
-            f"interrupted at step {outcome.progress.step}; a checkpoint is in {run.checkpoints}. "
-            "The same command resumes."
-        )
-        raise SystemExit(130)
+    end_if_interrupted(run, outcome)
     return _finish(run, ready, outcome)
 
 
