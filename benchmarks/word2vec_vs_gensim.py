@@ -8,8 +8,8 @@ program for both.
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from functools import partial
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -35,6 +35,8 @@ def measure(
     seeds: int = 3,
     objectives: Annotated[tuple[str, ...], SEVERAL] = ("skipgram", "cbow"),
     rate: float | None = None,
+    negatives: int = 5,
+    min_n: int = 0,
 ) -> None:
     """Compare training word vectors with gensim.
 
@@ -47,12 +49,14 @@ def measure(
         seeds: Runs of each side, alternating.
         objectives: skipgram, cbow or both.
         rate: The first step size of both sides; each side's own if not given.
+        negatives: Noise words; 0 for hierarchical softmax.
+        min_n: The shortest character n-grams, as in fastText; 0 for none.
     """
     threads = threads or len(os.sched_getaffinity(0))
     results = []
     for name in objectives:
         with TemporaryDirectory() as scratch:
-            trial = Trial.of(name, data, Path(scratch), epochs, rate)
+            trial = Trial.of(name, {"negatives": negatives, "min_n": min_n}, data, Path(scratch), epochs, rate)
             results.append(_one(trial, threads, seeds, questions, similarity))
     tell({"name": "word2vec_vs_gensim", "unit": "words/s", "epochs": epochs, "threads": threads, "objectives": results})
 
@@ -73,13 +77,22 @@ class Trial:
     rate: float | None
 
     @classmethod
-    def of(cls, name: str, data: Path, folder: Path, epochs: int, rate: float | None) -> "Trial":
+    def of(
+        cls, name: str, options: dict[str, Any], data: Path, folder: Path, epochs: int, rate: float | None
+    ) -> "Trial":
         from selftaught.word2vec.corpus import prepare_words
         from selftaught.word2vec.options import word_objective
 
-        objective = word_objective(name, {})
+        objective = word_objective(name, options)
         corpus = prepare_words(str(data), folder / "tokens", objective, seed=0)
         return cls(objective, corpus, list(_sentences(corpus)), epochs, rate)
+
+    @cached_property
+    def tables(self) -> Any:
+        """What training draws by."""
+        from selftaught.word2vec.tables import Tables
+
+        return Tables.of(self.objective, self.corpus.vocabulary)
 
     @property
     def words(self) -> int:
@@ -91,52 +104,57 @@ class Trial:
         from selftaught.schedule import Schedule
         from selftaught.word2vec.training import PIECES_A_ROUND, Trainer, WordMatrices, pieces_for
 
-        seed, vocabulary, pieces = len(found), self.corpus.vocabulary, pieces_for(self.corpus.train)
-        matrices = WordMatrices(len(vocabulary), self.objective.dimensions, seed)
+        seed, pieces = len(found), pieces_for(self.corpus.train)
+        words, ngrams = len(self.corpus.vocabulary), len(self.tables.ngrams)
+        matrices = WordMatrices(words, self.objective.dimensions, seed, ngrams=ngrams)
         schedule = Schedule(steps=round(self.epochs * len(pieces) / PIECES_A_ROUND), warmup=0.0, final=1e-4)
         rate = self.rate or self.objective.rate
-        trainer = Trainer(self.objective, matrices, vocabulary, pieces, schedule, rate, seed, threads)
+        trainer = Trainer(self.objective, matrices, self.tables, pieces, schedule, rate, seed, threads)
         steps = trainer.steps()
         began = time.perf_counter()
         for report in steps(_nothing_yet()):
             loss = report.loss
         took = time.perf_counter() - began
-        found.append((matrices.inputs.numpy(), matrices.outputs.numpy()))
+        found.append((self.tables.composed(matrices.inputs.numpy()), matrices.outputs.numpy()))
         done = report.progress.samples / len(pieces) * len(self.corpus.train)
         note(f"     ours, {threads} threads: {done / took:,.0f} words/s, last loss {loss:.4f}")
         return done / took
 
     def gensim(self, threads: int, found: list[Any]) -> float:
         """The same by gensim."""
-        from gensim.models import Word2Vec
+        from gensim.models import FastText, Word2Vec
         from gensim.models.word2vec import FAST_VERSION
 
         assert FAST_VERSION >= 0, "gensim runs without its compiled code"
         asked, seed = self.objective, len(found)
-        model = Word2Vec(
+        ngrams = {"min_n": asked.min_n, "max_n": asked.max_n} if asked.min_n else {}
+        model = (FastText if ngrams else Word2Vec)(
             vector_size=asked.dimensions,
             window=asked.window,
             negative=asked.negatives,
+            hs=int(asked.negatives == 0),
             min_count=1,  # the rare words are gone already
             sample=asked.sample,
             sg=int(asked.name == "skipgram"),
             workers=threads,
             seed=seed + 1,
             **({"alpha": self.rate} if self.rate else {}),
+            **ngrams,
         )
         model.build_vocab(self.sentences)
         began = time.perf_counter()
         model.train(self.sentences, total_words=len(self.corpus.train), epochs=self.epochs)
         took = time.perf_counter() - began
         places = [model.wv.key_to_index[word] for word in self.corpus.vocabulary.words]
-        found.append((model.wv.vectors[places], model.syn1neg[places]))
+        outputs = model.syn1neg[places] if asked.negatives else None  # its tree is another
+        found.append((model.wv.vectors[places], outputs))
         note(f"     gensim, {threads} threads: {self.words / took:,.0f} words/s")
         return self.words / took
 
     def floor(self) -> float:
         """Words a second on all cores if there were nothing to do but the arithmetic, as fast as a matrix product's."""
         asked, vocabulary = self.objective, self.corpus.vocabulary
-        outputs, inputs = 1 + asked.negatives, 1 + asked.window  # a window has one word more than its mean reach, twice
+        outputs, inputs = self.tables.chance / np.log(2), 1 + asked.window  # a window: its mean reach + 1/2, twice
         products = outputs * inputs if asked.name == "skipgram" else outputs
         sums = 0 if asked.name == "skipgram" else 2 * inputs
         kept = float((vocabulary.keep(asked.sample) * vocabulary.shares).sum())
@@ -153,14 +171,18 @@ class Trial:
         """The mean loss of a held-out prediction, and how well analogies and similarities are told."""
         import torch
 
+        from selftaught.word2vec.forms import Parts
         from selftaught.word2vec.model import WordModel
         from selftaught.word2vec.training import WordMatrices, held_out_loss
 
-        own = WordMatrices(len(self.corpus.vocabulary), self.objective.dimensions, 0)
-        for parameter, values in zip((own.inputs, own.outputs), matrices, strict=True):
-            parameter.copy_(torch.from_numpy(np.ascontiguousarray(values)))
-        loss = held_out_loss(self.objective, own, self.corpus.vocabulary, self.corpus.held_out, 0)
-        found = {"held_out_loss": loss if loss is not None else float("nan")}
+        found = {}
+        if self.objective.negatives:
+            own = WordMatrices(len(self.corpus.vocabulary), self.objective.dimensions, 0)
+            for parameter, values in zip((own.inputs, own.outputs), matrices, strict=True):
+                parameter.copy_(torch.from_numpy(np.ascontiguousarray(values)))
+            tables = replace(self.tables, parts=Parts.none())
+            loss = held_out_loss(self.objective, own, tables, self.corpus.held_out, 0)
+            found["held_out_loss"] = loss if loss is not None else float("nan")
         model = WordModel(self.corpus.vocabulary, matrices[0], self.objective)
         if questions is not None:
             from selftaught.suites import analogies

@@ -34,6 +34,8 @@ from selftaught.pretrained import (
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.run import Run
+from selftaught.word2vec.embedding import TokenVectors
+from selftaught.word2vec.model import WordModel, holds_words
 
 DEFAULT_SECONDS = 600.0
 _DEFAULT_BATCH = 16
@@ -66,7 +68,7 @@ def check_recipe(recipe: Recipe) -> None:
         raise SelftaughtError(
             f"the budget is given twice: {' and '.join(given)}", do="give one of --steps, --epochs, --for"
         )
-    if recipe.model.init and recipe.model.size:
+    if _checkpoint(recipe) and recipe.model.size:
         raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
     if recipe.model.size and recipe.model.size not in EVERY_SIZE:
         raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(EVERY_SIZE))
@@ -79,7 +81,8 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     goal = recipe.objective
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
     recipe = _with_batch(recipe, objective)
-    init = open_pretrained(recipe.model.init) if recipe.model.init else None
+    checkpoint = _checkpoint(recipe)
+    init = open_pretrained(checkpoint) if checkpoint else None
     teacher = _teacher(recipe, objective)
     if teacher is not None:
         recipe = _with_model(recipe, teacher_sha256=weights_sha256(teacher.folder))
@@ -111,9 +114,11 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     source = samples_of(corpus.train, objective.samples, recipe.train.length, recipe.train.seed, spec.text)
     note(f"samples     {source}")
 
+    words = _token_vectors(recipe, corpus)
+
     def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
         resolved = _with_size(recipe, size, init)
-        learner = _learner(resolved, corpus, objective, spec, init, beside)
+        learner = _learner(resolved, corpus, objective, spec, init or words, beside)
         train = resolved.train
         assert train.batch is not None
         batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
@@ -127,6 +132,22 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         recipe = _with_train(recipe, steps=plan.steps, epochs=None)
     baseline = text_baseline(spec.text.special, corpus.train.counts, corpus.held_out.counts)
     return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline, probe)
+
+
+def _checkpoint(recipe: Recipe) -> str | None:
+    """The run or folder of a transformer that this one begins as; word vectors are only where its tokens begin."""
+    place = recipe.model.init
+    return None if place is None or holds_words(place) else place
+
+
+def _token_vectors(recipe: Recipe, corpus: Corpus) -> TokenVectors | None:
+    """What the tokens begin with, if word vectors are given."""
+    place, tokenizer = recipe.model.init, corpus.tokenizer
+    if place is None or not holds_words(place):
+        return None
+    found = TokenVectors.of(WordModel.load(place), tokenizer.encode, tokenizer.vocab_size)
+    note(f"words       {found.known.sum():,} of {len(found.known):,} tokens begin with the vectors of {place}")
+    return found
 
 
 def _refuse_other_architecture(objective: Objective, init: Pretrained | None) -> None:
@@ -174,7 +195,7 @@ def _teacher(recipe: Recipe, objective: Objective) -> Pretrained | None:
 
 def _given_tokenizer(recipe: Recipe) -> TextTokenizer | None:
     """That of the model to begin with, of the teacher, or the one asked for; all that are given must be one."""
-    places = [place for place in (recipe.model.init, recipe.model.teacher, recipe.model.tokenizer) if place]
+    places = [place for place in (_checkpoint(recipe), recipe.model.teacher, recipe.model.tokenizer) if place]
     found = [load_tokenizer(model_folder(place)) for place in places]
     if len({tokenizer.fingerprint for tokenizer in found}) > 1:
         raise SelftaughtError(
@@ -263,15 +284,20 @@ def _learner(
     corpus: Corpus,
     objective: Objective,
     spec: Spec,
-    init: Pretrained | None,
+    init: Pretrained | TokenVectors | None,
     beside: Mapping[str, nn.Module],
 ) -> Learner:
     torch.manual_seed(derive("weights", recipe.train.seed))
-    backbone = _new_network(recipe, corpus, objective) if init is None else open_pretrained(init.folder).backbone
+    if isinstance(init, Pretrained):
+        backbone = open_pretrained(init.folder).backbone
+    else:
+        backbone = _new_network(recipe, corpus, objective)
+    if isinstance(init, TokenVectors):
+        init.begin(backbone.embeddings(), recipe.train.seed)
     assert recipe.train.device is not None
     assert recipe.train.precision is not None
     learner = Learner({"text": backbone, **beside}, objective, spec, recipe.train.precision)
-    if init is not None:
+    if isinstance(init, Pretrained):
         restore_heads(learner.heads, init.parts)
     return learner.to(recipe.train.device)
 

@@ -1,12 +1,12 @@
 """From raw text to words on disk: read once for the sizes of its documents, once to count words, once to number them.
 
-Memory holds the words that occur and how often, never the text.
+Phrases cost two readings more or three. Memory holds the words that occur and how often, never the text.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,9 @@ from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.text import TextSource
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
+from selftaught.word2vec.counting import Tallied
 from selftaught.word2vec.options import WordObjective
+from selftaught.word2vec.phrases import MARK, joined, phrases_in
 from selftaught.word2vec.vocabulary import Vocabulary
 from selftaught.word2vec.words import words_of
 
@@ -74,7 +76,7 @@ def prepare_words(
 def _cut(objective: WordObjective) -> dict[str, Any]:
     """The options that decide what a word is."""
     options = asdict(objective)
-    return {name: options[name] for name in ("min_count", "characters", "cased")}
+    return {name: options[name] for name in ("min_count", "characters", "cased", "phrases")}
 
 
 def _make(
@@ -87,19 +89,18 @@ def _make(
     tally = Tally(log=log)
     found = scan(source, tally)
     held = hold_out(found.sizes, derive("hold out", seed))
-    counter: Counter[str] = Counter()
-    for words, held_out, _ in _words(source, held, objective):
-        if not held_out:
-            counter.update(words)
-    vocabulary = Vocabulary.of(counter, objective.min_count)
-    _require_words(vocabulary, counter, objective.min_count, source)
+    counted = _count(source, held, objective)
+    if objective.phrases:
+        counted = _count_with_phrases(source, held, objective, counted)
+    vocabulary = Vocabulary.of(counted, objective.min_count)
+    _require_words(vocabulary, counted, objective.min_count, source)
     _number(source, folder, held, objective, vocabulary, asked["source"])
     known = {
         "asked": asked,
         "description": source.description,
         "tally": tally.to_json(),
         "chinese": found.is_chinese,
-        "read": counter.total(),
+        "read": counted.total,
         "words": vocabulary.words,
         "counts": vocabulary.counts.tolist(),
     }
@@ -108,11 +109,37 @@ def _make(
     return known
 
 
-def _require_words(vocabulary: Vocabulary, found: Counter[str], min_count: int, source: TextSource) -> None:
+def _count(
+    source: TextSource, held: dict[int, int], objective: WordObjective, phrases: Set[str] = frozenset()
+) -> Tallied:
+    """How often the words of the training text occur."""
+    counted = Tallied()
+    for words, held_out, _ in _words(source, held, objective, phrases):
+        if not held_out:
+            counted.add(words)
+    return counted
+
+
+def _count_with_phrases(source: TextSource, held: dict[int, int], objective: WordObjective, alone: Tallied) -> Tallied:
+    """How often words and phrases occur; a phrase that is rare, because others took its words, is none."""
+    pairs = Tallied()
+    for words, held_out, _ in _words(source, held, objective):
+        if not held_out:
+            pairs.add(a + MARK + b for a, b in pairwise(words) if min(alone[a], alone[b]) >= objective.min_count)
+    phrases = phrases_in(pairs, alone, objective.phrases, objective.min_count)
+    while True:
+        counted = _count(source, held, objective, phrases)
+        rare = {phrase for phrase in phrases if counted[phrase] < objective.min_count}
+        if not rare:
+            return counted
+        phrases -= rare
+
+
+def _require_words(vocabulary: Vocabulary, found: Tallied, min_count: int, source: TextSource) -> None:
     if len(vocabulary) > 1:
         return
     where = source.description
-    if not found:
+    if not len(found):
         raise SelftaughtError(
             "there is not one word in this text", where=where, do="selftaught check says what is there"
         )
@@ -127,12 +154,12 @@ def _require_words(vocabulary: Vocabulary, found: Counter[str], min_count: int, 
 
 
 def _words(
-    source: TextSource, held: dict[int, int], objective: WordObjective
+    source: TextSource, held: dict[int, int], objective: WordObjective, phrases: Set[str] = frozenset()
 ) -> Iterator[tuple[Iterator[str], bool, bool]]:
     """The words of each piece of the text, whether it is held out, and whether a document begins with it."""
     for piece in pieces_of(source.rows(Tally()), held, BLOCK_CHARACTERS):
         words = words_of(piece.text, characters=objective.characters, cased=objective.cased)
-        yield words, piece.held_out, piece.begins
+        yield joined(words, phrases), piece.held_out, piece.begins
 
 
 def _number(
@@ -149,7 +176,7 @@ def _number(
         for held_out, name in ((False, "train"), (True, "held_out"))
     }
     numbers = vocabulary.numbers
-    for words, held_out, begins in _words(source, held, objective):
+    for words, held_out, begins in _words(source, held, objective, vocabulary.phrases):
         if begins:
             writers[held_out].begin_document()
         writers[held_out].add([numbers[word] for word in words if word in numbers])

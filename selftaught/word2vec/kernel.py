@@ -1,4 +1,4 @@
-"""The word2vec kernel: skip-gram and CBOW with negative sampling (Mikolov et al. 2013), compiled by numba.
+"""The word2vec kernel: skip-gram and CBOW (Mikolov et al. 2013), compiled by numba.
 
 A shallow model is bound by how often rows of its two matrices are fetched, not by arithmetic. So the noise words are
 drawn once for some windows and shared by all their words, after Ji et al. 2016 ("Parallelizing Word2Vec in Shared and
@@ -10,7 +10,8 @@ written back once for ``SHARED`` windows. These have no word in common: windows 
 learn less well (docs/lab.md).
 
 The loops over the numbers of a vector are written so that the compiler turns them into vector instructions: their
-length is a constant of the compiled code, and six outputs are met at a time, each with an accumulator of its own.
+length is a constant of the compiled code, and six outputs are met at a time, each with an accumulator of its own. What
+a kernel does not do (:class:`Form`) is a constant, too, and leaves no trace in its code.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,8 @@ from typing import Any
 import numba
 import numpy as np
 
+from selftaught.word2vec.forms import Form
+
 TILE = 6  # outputs met at a time: a target with five noise words, the usual number
 SHARED = 4  # windows that have the same noise words; they stand so far apart that they do not overlap
 _ROWS = 4  # inputs added up at a time
@@ -28,16 +31,15 @@ _STEPS = 4096  # of the table of the logistic function between -CLIP and CLIP; b
 _TABLE = np.append(1 / (1 + np.exp(-np.linspace(-CLIP, CLIP, _STEPS + 1))), 1.0).astype(np.float32)
 _SCALE = np.float32(_STEPS / (2 * CLIP))
 
+
 Kernel = Callable[..., tuple[float, int]]
-"""``(ids, bounds, keep, share, other, inputs, outputs, rate, seed)`` to the summed loss in nats, and over how many
+"""``(ids, bounds, keep, aims, parts, inputs, outputs, rate, seed)`` to the summed loss in nats, and over how many
 predictions. The arrays are
 
 - ``ids`` int32 [N]: a piece of the corpus; ``bounds`` int64 [S + 1]: where its documents begin, and its end. No window
   reaches over a bound.
 - ``keep`` float32 [V]: how likely a word is to be read; the others are dropped before windows are formed.
-- ``share`` float32 [V], ``other`` int32 [V]: the table that noise words are drawn by (Walker 1977): a word is drawn
-  evenly, and kept with its share, or else its other is taken.
-- ``inputs``, ``outputs`` float32 [V, D]: changed in place.
+- ``inputs`` float32 [V, D], or more rows where words have parts; ``outputs`` float32 [V, D]: changed in place.
 
 ``rate`` is the step size and ``seed`` a number that decides all draws.
 """
@@ -104,12 +106,12 @@ def _arrange(count: Any, stride: Any, order: Any, fresh: Any) -> None:
 
 
 @numba.njit(inline="always")
-def _draw_noise(targets: Any, negatives: Any, share: Any, other: Any, state: Any) -> Any:
+def _draw_noise(targets: Any, negatives: Any, aims: Any, state: Any) -> Any:
     """Noise words into ``targets`` from the second on; the new state."""
     for k in range(1, negatives + 1):
         state = advance(state)
-        word = below(state, len(share))
-        targets[k] = word if fraction(state) < share[word] else other[word]
+        word = below(state, len(aims.weights))
+        targets[k] = word if fraction(state) < aims.weights[word] else aims.links[word]
     return state
 
 
@@ -131,29 +133,152 @@ def _give_back(targets: Any, far: Any, before: Any, outputs: Any, negatives: Any
             outputs[word, d] += far[k, d] - before[k, d]
 
 
+@numba.njit(inline="always")
+def _turn_to(word: Any, aims: Any, targets: Any, signs: Any) -> Any:
+    """The way to a word into ``targets`` and ``signs``; how long it is."""
+    begin = aims.ends[word]
+    length = aims.ends[word + 1] - begin
+    for k in range(length):
+        targets[k], signs[k] = aims.links[begin + k], aims.weights[begin + k]
+    return length
+
+
+@numba.njit(inline="always")
+def _multiply(near: Any, rows: Any, far: Any, width: Any, dimensions: Any, scores: Any) -> None:
+    """The score of each of the first rows of ``near`` with each of ``far``, ``TILE`` of them at a time."""
+    for row in range(rows):
+        for tile in range(0, width, TILE):
+            s0 = s1 = s2 = s3 = s4 = s5 = np.float32(0)
+            for d in range(dimensions):
+                x = near[row, d]
+                s0 += x * far[tile, d]
+                s1 += x * far[tile + 1, d]
+                s2 += x * far[tile + 2, d]
+                s3 += x * far[tile + 3, d]
+                s4 += x * far[tile + 4, d]
+                s5 += x * far[tile + 5, d]
+            scores[row, tile], scores[row, tile + 1], scores[row, tile + 2] = s0, s1, s2
+            scores[row, tile + 3], scores[row, tile + 4], scores[row, tile + 5] = s3, s4, s5
+
+
+@numba.njit(inline="always")
+def _judge(scores: Any, rows: Any, width: Any, signs: Any, rate: Any) -> Any:
+    """Turn scores into what pulls at the rows; the summed loss. A sign of zero is an output that is not asked for."""
+    total, product = 0.0, 1.0
+    for row in range(rows):
+        for tile in range(0, width, TILE):
+            for k in range(tile, tile + TILE):
+                right = logistic(signs[k] * scores[row, k])
+                scores[row, k] = signs[k] * (1 - right) * rate
+                if signs[k] != 0:
+                    product *= right
+            if product < 1e-200:  # the logarithm of a product is dearer than the product
+                total -= np.log(product)
+                product = 1.0
+    return total - np.log(product)
+
+
+@numba.njit(inline="always")
+def _move_outputs(far: Any, pull: Any, near: Any, rows: Any, width: Any, dimensions: Any) -> None:
+    """``_ROWS`` inputs pull at each of the outputs at a time; what is left of the last of them is nothing."""
+    for row in range(rows, -(-rows // _ROWS) * _ROWS):
+        for k in range(width):
+            pull[row, k] = 0
+    for k in range(width):
+        for row in range(0, rows, _ROWS):
+            p0, p1, p2, p3 = pull[row, k], pull[row + 1, k], pull[row + 2, k], pull[row + 3, k]
+            for d in range(dimensions):
+                one = p0 * near[row, d] + p1 * near[row + 1, d]
+                two = p2 * near[row + 2, d] + p3 * near[row + 3, d]
+                far[k, d] += one + two
+
+
+@numba.njit(inline="always")
+def _move_input(goal: Any, goal_row: Any, pull: Any, row: Any, far: Any, width: Any, dimensions: Any) -> None:
+    """What the outputs pull at one row of the inputs, added to ``goal[goal_row]``."""
+    for tile in range(0, width, TILE):
+        p0, p1, p2 = pull[row, tile], pull[row, tile + 1], pull[row, tile + 2]
+        p3, p4, p5 = pull[row, tile + 3], pull[row, tile + 4], pull[row, tile + 5]
+        for d in range(dimensions):
+            one = p0 * far[tile, d] + p1 * far[tile + 1, d] + p2 * far[tile + 2, d]
+            two = p3 * far[tile + 3, d] + p4 * far[tile + 4, d] + p5 * far[tile + 5, d]
+            goal[goal_row, d] += one + two
+
+
 @lru_cache(maxsize=8)
-def skipgram_kernel(dimensions: int, window: int, negatives: int) -> Kernel:
-    """Skip-gram: each word of a window, alone, tells the word in its middle from noise."""
-    wide, stride = -(-(negatives + 1) // TILE) * TILE, 2 * window + 1
-    tall = -(-2 * window // _ROWS) * _ROWS
+def compiled(form: Form) -> Kernel:
+    """The kernel of a form.
+
+    As in the authors' own programs, where a vector is a mean each of its rows is moved by the whole gradient of the
+    mean, not by its part of it (Irsoy et al. 2021 discuss the difference): that is a larger step for the inputs.
+    """
+    dimensions, window, negatives, averaged, has_parts = form
+    tree, stride, tall = negatives == 0, 2 * window + 1, -(-2 * window // _ROWS) * _ROWS
+
+    @numba.njit(inline="always")
+    def add_rows(word, parts, inputs, near, row):  # type: ignore[no-untyped-def]
+        """A word's rows into a row of ``near``; how many they are."""
+        if not has_parts:
+            for d in range(dimensions):
+                near[row, d] += inputs[word, d]
+            return 1
+        for place in range(parts.ends[word], parts.ends[word + 1]):
+            part = parts.rows[place]
+            for d in range(dimensions):
+                near[row, d] += inputs[part, d]
+        return parts.ends[word + 1] - parts.ends[word]
+
+    @numba.njit(inline="always")
+    def divide(near, row, count):  # type: ignore[no-untyped-def]
+        part = np.float32(1) / np.float32(count)
+        for d in range(dimensions):
+            near[row, d] *= part
+
+    @numba.njit(inline="always")
+    def copy_rows(word, parts, inputs, near, row):  # type: ignore[no-untyped-def]
+        """The mean of a word's rows into a row of ``near``."""
+        if not has_parts:
+            for d in range(dimensions):
+                near[row, d] = inputs[word, d]
+        else:
+            for d in range(dimensions):
+                near[row, d] = 0
+            divide(near, row, add_rows(word, parts, inputs, near, row))
+
+    @numba.njit(inline="always")
+    def move_rows(word, parts, inputs, move):  # type: ignore[no-untyped-def]
+        """Move each of a word's rows."""
+        if not has_parts:
+            for d in range(dimensions):
+                inputs[word, d] += move[0, d]
+        else:
+            for place in range(parts.ends[word], parts.ends[word + 1]):
+                part = parts.rows[place]
+                for d in range(dimensions):
+                    inputs[part, d] += move[0, d]
 
     @_compiled
     def train(  # type: ignore[no-untyped-def]
-        ids, bounds, keep, share, other, inputs, outputs, rate, seed
+        ids, bounds, keep, aims, parts, inputs, outputs, rate, seed
     ):
-        kept, targets = np.empty(len(ids), np.int32), np.zeros(wide, np.int64)
+        widest = negatives + 1
+        for word in range(len(aims.ends) - 1):
+            widest = max(widest, aims.ends[word + 1] - aims.ends[word])
+        widest = -(-widest // TILE) * TILE
+        kept, targets = np.empty(len(ids), np.int32), np.zeros(widest, np.int64)
         order, fresh = np.empty(len(ids), np.int64), np.empty(len(ids), np.bool_)
-        near, far = np.zeros((tall, dimensions), np.float32), np.zeros((wide, dimensions), np.float32)
-        before, pull = np.zeros((wide, dimensions), np.float32), np.zeros((tall, wide), np.float32)
-        state, total, pairs = np.uint64(seed), 0.0, 0
+        near, far = np.zeros((tall, dimensions), np.float32), np.zeros((widest, dimensions), np.float32)
+        before, pull = np.zeros((widest, dimensions), np.float32), np.zeros((tall, widest), np.float32)
+        signs, move = np.zeros(widest, np.float32), np.zeros((1, dimensions), np.float32)
+        state, total, predictions, width = np.uint64(seed), 0.0, 0, negatives + 1
         for segment in range(len(bounds) - 1):
             count, state = _read(ids[bounds[segment] : bounds[segment + 1]], keep, kept, state)
             _arrange(count, stride, order, fresh)
             for turn in range(count):
                 middle = order[turn]
-                if fresh[turn]:
+                if fresh[turn] and not tree:
                     _give_back(targets, far, before, outputs, negatives * (turn > 0))
-                    state = _draw_noise(targets, negatives, share, other, state)
+                    state = _draw_noise(targets, negatives, aims, state)
                     _fetch(targets, far, before, outputs, negatives)
                 state = advance(state)
                 reach = 1 + below(state, window)
@@ -161,173 +286,67 @@ def skipgram_kernel(dimensions: int, window: int, negatives: int) -> Kernel:
                 rows = last - first - 1
                 if rows <= 0:
                     continue
-                targets[0] = word = kept[middle]
-                for d in range(dimensions):
-                    far[0, d] = outputs[word, d]
+                if tree:
+                    width = _turn_to(kept[middle], aims, targets, signs)
+                else:
+                    targets[0], signs[0] = kept[middle], 1
+                    for k in range(1, width):  # the word itself is no noise
+                        signs[k] = 0 if targets[k] == targets[0] else -1
+                full = -(-width // TILE) * TILE
+                for k in range(width, full):
+                    signs[k] = 0
+                for k in range(width if tree else 1):
+                    word = targets[k]
+                    for d in range(dimensions):
+                        far[k, d] = outputs[word, d]
+                if averaged:
+                    rows, found = 1, 0
+                    for d in range(dimensions):
+                        near[0, d] = 0
+                    for place in range(first, last):
+                        if place != middle:
+                            found += add_rows(kept[place], parts, inputs, near, 0)
+                    divide(near, 0, found)
+                else:
+                    row = 0
+                    for place in range(first, last):
+                        if place != middle:
+                            copy_rows(kept[place], parts, inputs, near, row)
+                            row += 1
+                _multiply(near, rows, far, full, dimensions, pull)
+                total += _judge(pull, rows, full, signs, rate)
+                predictions += rows
                 row = 0
-                for place in range(first, last):
-                    if place != middle:
-                        word = kept[place]
-                        for d in range(dimensions):
-                            near[row, d] = inputs[word, d]
-                        row += 1
-                for row in range(rows, -(-rows // _ROWS) * _ROWS):  # what is left of the last tile is nothing
-                    for k in range(wide):
-                        pull[row, k] = 0
-                product = 1.0
-                for row in range(rows):
-                    for tile in range(0, wide, TILE):
-                        s0 = s1 = s2 = s3 = s4 = s5 = np.float32(0)
-                        for d in range(dimensions):
-                            x = near[row, d]
-                            s0 += x * far[tile, d]
-                            s1 += x * far[tile + 1, d]
-                            s2 += x * far[tile + 2, d]
-                            s3 += x * far[tile + 3, d]
-                            s4 += x * far[tile + 4, d]
-                            s5 += x * far[tile + 5, d]
-                        pull[row, tile], pull[row, tile + 1], pull[row, tile + 2] = s0, s1, s2
-                        pull[row, tile + 3], pull[row, tile + 4], pull[row, tile + 5] = s3, s4, s5
-                for row in range(rows):
-                    right = logistic(pull[row, 0])
-                    product *= right
-                    pull[row, 0] = (1 - right) * rate
-                    for k in range(1, negatives + 1):
-                        right = logistic(-pull[row, k])
-                        if targets[k] == targets[0]:
-                            pull[row, k] = 0  # the word itself is no noise
-                        else:
-                            product *= right
-                            pull[row, k] = (right - 1) * rate
-                        if product < 1e-200:  # the logarithm of a product is dearer than the product
-                            total -= np.log(product)
-                            product = 1.0
-                total -= np.log(product)
-                pairs += rows
-                row = 0
+                if averaged:
+                    for d in range(dimensions):
+                        move[0, d] = 0
+                    _move_input(move, 0, pull, 0, far, full, dimensions)
                 for place in range(first, last):
                     if place == middle:
                         continue
-                    word = kept[place]
-                    for tile in range(0, wide, TILE):
-                        p0, p1, p2 = pull[row, tile], pull[row, tile + 1], pull[row, tile + 2]
-                        p3, p4, p5 = pull[row, tile + 3], pull[row, tile + 4], pull[row, tile + 5]
+                    if averaged:
+                        move_rows(kept[place], parts, inputs, move)
+                    elif has_parts:
                         for d in range(dimensions):
-                            one = p0 * far[tile, d] + p1 * far[tile + 1, d] + p2 * far[tile + 2, d]
-                            two = p3 * far[tile + 3, d] + p4 * far[tile + 4, d] + p5 * far[tile + 5, d]
-                            inputs[word, d] += one + two
-                    row += 1
-                for k in range(negatives + 1):
-                    for row in range(0, rows, _ROWS):
-                        p0, p1, p2, p3 = pull[row, k], pull[row + 1, k], pull[row + 2, k], pull[row + 3, k]
-                        for d in range(dimensions):
-                            one = p0 * near[row, d] + p1 * near[row + 1, d]
-                            two = p2 * near[row + 2, d] + p3 * near[row + 3, d]
-                            far[k, d] += one + two
-                word = kept[middle]
-                for d in range(dimensions):
-                    outputs[word, d] = far[0, d]
-            _give_back(targets, far, before, outputs, negatives * (count > 0))
-        return total, pairs
-
-    return train
-
-
-@lru_cache(maxsize=8)
-def cbow_kernel(dimensions: int, window: int, negatives: int) -> Kernel:
-    """CBOW: the mean of a window's words tells the word in its middle from noise.
-
-    As in the authors' own program, each word of the window is moved by the whole gradient of the mean, not by its part
-    of it (Irsoy et al. 2021 discuss the difference): that is a larger step for the inputs.
-    """
-    wide, stride = -(-(negatives + 1) // TILE) * TILE, 2 * window + 1
-
-    @_compiled
-    def train(  # type: ignore[no-untyped-def]
-        ids, bounds, keep, share, other, inputs, outputs, rate, seed
-    ):
-        kept, targets = np.empty(len(ids), np.int32), np.zeros(wide, np.int64)
-        order, fresh = np.empty(len(ids), np.int64), np.empty(len(ids), np.bool_)
-        mean, move = np.zeros(dimensions, np.float32), np.zeros(dimensions, np.float32)
-        far, pull = np.zeros((wide, dimensions), np.float32), np.zeros(wide, np.float32)
-        before = np.zeros((wide, dimensions), np.float32)
-        state, total, predictions = np.uint64(seed), 0.0, 0
-        for segment in range(len(bounds) - 1):
-            count, state = _read(ids[bounds[segment] : bounds[segment + 1]], keep, kept, state)
-            _arrange(count, stride, order, fresh)
-            for turn in range(count):
-                middle = order[turn]
-                if fresh[turn]:
-                    _give_back(targets, far, before, outputs, negatives * (turn > 0))
-                    state = _draw_noise(targets, negatives, share, other, state)
-                    _fetch(targets, far, before, outputs, negatives)
-                state = advance(state)
-                reach = 1 + below(state, window)
-                first, last = max(0, middle - reach), min(count, middle + reach + 1)
-                rows = last - first - 1
-                if rows <= 0:
-                    continue
-                targets[0] = word = kept[middle]
-                for d in range(dimensions):
-                    far[0, d] = outputs[word, d]
-                    mean[d] = 0
-                for place in range(first, last):
-                    if place != middle:
-                        word = kept[place]
-                        for d in range(dimensions):
-                            mean[d] += inputs[word, d]
-                part = np.float32(1) / np.float32(rows)
-                for tile in range(0, wide, TILE):
-                    s0 = s1 = s2 = s3 = s4 = s5 = np.float32(0)
-                    for d in range(dimensions):
-                        x = mean[d]
-                        s0 += x * far[tile, d]
-                        s1 += x * far[tile + 1, d]
-                        s2 += x * far[tile + 2, d]
-                        s3 += x * far[tile + 3, d]
-                        s4 += x * far[tile + 4, d]
-                        s5 += x * far[tile + 5, d]
-                    pull[tile], pull[tile + 1], pull[tile + 2] = s0, s1, s2
-                    pull[tile + 3], pull[tile + 4], pull[tile + 5] = s3, s4, s5
-                product = 1.0
-                right = logistic(part * pull[0])
-                product *= right
-                pull[0] = (1 - right) * rate
-                for k in range(1, wide):
-                    right = logistic(-part * pull[k])
-                    if k > negatives or targets[k] == targets[0]:
-                        pull[k] = 0
+                            move[0, d] = 0
+                        _move_input(move, 0, pull, row, far, full, dimensions)
+                        move_rows(kept[place], parts, inputs, move)
                     else:
-                        product *= right
-                        pull[k] = (right - 1) * rate
-                    if product < 1e-200:
-                        total -= np.log(product)
-                        product = 1.0
-                total -= np.log(product)
-                predictions += 1
-                for d in range(dimensions):
-                    move[d] = 0
-                for tile in range(0, wide, TILE):
-                    p0, p1, p2, p3, p4, p5 = (
-                        pull[tile], pull[tile + 1], pull[tile + 2], pull[tile + 3], pull[tile + 4], pull[tile + 5],
-                    )  # fmt: skip
-                    for d in range(dimensions):
-                        one = p0 * far[tile, d] + p1 * far[tile + 1, d] + p2 * far[tile + 2, d]
-                        two = p3 * far[tile + 3, d] + p4 * far[tile + 4, d] + p5 * far[tile + 5, d]
-                        move[d] += one + two
-                for k in range(negatives + 1):
-                    by = pull[k] * part
-                    for d in range(dimensions):
-                        far[k, d] += by * mean[d]
-                word = kept[middle]
-                for d in range(dimensions):
-                    outputs[word, d] = far[0, d]
-                for place in range(first, last):
-                    if place != middle:
-                        word = kept[place]
+                        _move_input(inputs, kept[place], pull, row, far, full, dimensions)
+                    row += 1
+                if averaged:
+                    for k in range(width):
+                        by = pull[0, k]
                         for d in range(dimensions):
-                            inputs[word, d] += move[d]
-            _give_back(targets, far, before, outputs, negatives * (count > 0))
+                            far[k, d] += by * near[0, d]
+                else:
+                    _move_outputs(far, pull, near, rows, width, dimensions)
+                for k in range(width if tree else 1):
+                    word = targets[k]
+                    for d in range(dimensions):
+                        outputs[word, d] = far[k, d]
+            if not tree:
+                _give_back(targets, far, before, outputs, negatives * (count > 0))
         return total, predictions
 
     return train

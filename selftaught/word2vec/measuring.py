@@ -1,6 +1,7 @@
 """What word vectors say of text that they were not trained on."""
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.run import Run
 from selftaught.word2vec.model import WordModel
+from selftaught.word2vec.tables import Tables
 from selftaught.word2vec.training import WordMatrices, held_out_loss
 
 
@@ -28,17 +30,18 @@ def measure_words(place: str | Path, data: str, text: str | None) -> tuple[dict[
             where=str(run.folder / "heads.safetensors"),
             do="repeat the run",
         )
+    tables = Tables.of(replace(model.objective, min_n=0), model.vocabulary)  # the vectors have the n-grams within
     matrices = WordMatrices(len(model.vocabulary), model.objective.dimensions, seed=0)
     matrices.inputs.copy_(torch.from_numpy(model.vectors))
     matrices.outputs.copy_(outputs)
     with tempfile.TemporaryDirectory() as folder:
         store, known, words, tally = _numbered(model, data, text, Path(folder) / "words")
-        loss = held_out_loss(model.objective, matrices, model.vocabulary, store, seed=0)
+        loss = held_out_loss(model.objective, matrices, tables, store, seed=0)
     if loss is None:
         raise SelftaughtError(
             f"of the {words:,} words of this text {known:,} are known, and no two of them stand together", where=data
         )
-    return {"loss": loss, "chance_loss": model.objective.chance, "known_words": known / words}, tally
+    return {"loss": loss, "chance_loss": tables.chance, "known_words": known / words}, tally
 
 
 def _numbered(model: WordModel, data: str, text: str | None, folder: Path) -> tuple[TokenStore, int, int, Tally]:

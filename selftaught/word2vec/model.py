@@ -1,13 +1,14 @@
 """Trained word vectors in use: a run's model folder, nearest words, sums of words, and vectors of texts.
 
 model/vectors.bin   words and their vectors in word2vec's binary form, which gensim and others read
+model/ngrams.bin    the same of the character n-grams that unknown words are made of, where there are any
 model/config.json   what they are, and how often each word occurs
 """
 
 import difflib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,9 @@ import numpy as np
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
 from selftaught.word2vec.formats import read_binary, write_binary
+from selftaught.word2vec.ngrams import ngrams_of
 from selftaught.word2vec.options import WordObjective, word_objective
+from selftaught.word2vec.phrases import joined
 from selftaught.word2vec.vocabulary import Vocabulary
 from selftaught.word2vec.words import words_of
 
@@ -32,16 +35,22 @@ class WordModel:
     Args:
         vectors: float32 [V, D].
         objective: what they were trained for, and how a text is cut into words.
+        ngrams: parts of words, in whose vectors an unknown word has one.
+        ngram_vectors: float32 [G, D].
     """
 
     vocabulary: Vocabulary
     vectors: np.ndarray
     objective: WordObjective
+    ngrams: tuple[str, ...] = ()
+    ngram_vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.float32))
 
     def save(self, folder: Path) -> None:
         """Write the model folder."""
         with saving(folder):
             write_binary(folder / "vectors.bin", self.vocabulary.words, self.vectors)
+            if self.ngrams:
+                write_binary(folder / "ngrams.bin", self.ngrams, self.ngram_vectors)
             facts = {"model_type": KIND, "objective": self.objective.name, "options": asdict(self.objective)}
             facts["counts"] = self.vocabulary.counts.tolist()
             (folder / "config.json").write_text(json.dumps(facts), encoding="utf-8")
@@ -71,7 +80,8 @@ class WordModel:
         if len(counts) != len(words):
             what = f"vectors.bin has {len(words)} words, and config.json counts {len(counts)}"
             raise SelftaughtError(what, where=str(folder), do="repeat the run")
-        return cls(Vocabulary(words, counts), vectors, objective)
+        parts = read_binary(folder / "ngrams.bin") if (folder / "ngrams.bin").exists() else ()
+        return cls(Vocabulary(words, counts), vectors, objective, *parts)
 
     @cached_property
     def units(self) -> np.ndarray:
@@ -81,26 +91,52 @@ class WordModel:
 
     def words(self, text: str) -> list[str]:
         """The words of a text, as they were cut in training, known or not."""
-        return list(words_of(text, characters=self.objective.characters, cased=self.objective.cased))
+        alone = words_of(text, characters=self.objective.characters, cased=self.objective.cased)
+        return list(joined(alone, self.vocabulary.phrases))
 
-    def number(self, word: str) -> int:
-        """The number of a word.
+    @cached_property
+    def _ngram_numbers(self) -> dict[str, int]:
+        return {part: number for number, part in enumerate(self.ngrams)}
+
+    def vector(self, word: str) -> np.ndarray | None:
+        """The vector of a word, float32 [D]; an unknown one has the mean of its n-grams', or None."""
+        if (found := self.vocabulary.numbers.get(word)) is not None:
+            return self.vectors[found]
+        if not self.ngrams:
+            return None
+        numbers = self._ngram_numbers
+        parts = [
+            numbers[part] for part in ngrams_of(word, self.objective.min_n, self.objective.max_n) if part in numbers
+        ]
+        return self.ngram_vectors[parts].mean(0) if parts else None
+
+    def unit(self, word: str) -> np.ndarray:
+        """The vector of a word at length one, float32 [D].
 
         Raises:
             SelftaughtError: if it is not known, with the known one that is spelled most like it.
         """
-        given = word if self.objective.cased else word.lower()
-        if (found := self.vocabulary.numbers.get(given)) is not None:
-            return found
+        given = self.spelled(word)
+        if (found := self.vector(given)) is not None:
+            return found / np.maximum(np.linalg.norm(found), np.float32(1e-12))
         near = difflib.get_close_matches(given, self.vocabulary.words, 1)
         do = f"did you mean {near[0]}?" if near else f"it occurs less than {self.objective.min_count} times in the text"
         raise SelftaughtError(f"the word {word!r} is not known", do=do)
 
+    def spelled(self, word: str) -> str:
+        """A word with capitals or without, as the model has them."""
+        return word if self.objective.cased else word.lower()
+
     def sum_of(self, signed: Sequence[tuple[float, str]]) -> tuple[np.ndarray, list[int]]:
-        """The mean of words' unit vectors, each with its sign, float32 [D], and the numbers of the words."""
-        numbers = [self.number(word) for _, word in signed]
-        signs = np.array([sign for sign, _ in signed], np.float32)
-        return (signs[:, None] * self.units[numbers]).mean(0), numbers
+        """The mean of words' unit vectors, each with its sign, float32 [D], and the numbers of those that have one.
+
+        Raises:
+            SelftaughtError: if a word is not known, and nothing of it.
+        """
+        known, signs = self.vocabulary.numbers, np.array([sign for sign, _ in signed], np.float32)
+        units = np.stack([self.unit(word) for _, word in signed])
+        numbers = [known[given] for _, word in signed if (given := self.spelled(word)) in known]
+        return (signs[:, None] * units).mean(0), numbers
 
     def nearest(self, vector: np.ndarray, top: int, without: Sequence[int] = ()) -> list[tuple[str, float]]:
         """The words whose vectors point most in the direction of one, with their cosines; not those ``without``."""
@@ -113,9 +149,9 @@ class WordModel:
 
     def drawn_anew(self, seed: int) -> "WordModel":
         """The same words with vectors drawn at random, of the length that the trained ones have on average."""
-        drawn = np.random.default_rng(derive("untrained", seed)).normal(size=self.vectors.shape)
-        drawn *= np.linalg.norm(self.vectors, axis=1).mean() / np.linalg.norm(drawn, axis=1).mean()
-        return replace(self, vectors=drawn.astype(np.float32))
+        generator = np.random.default_rng(derive("untrained", seed))
+        both = _as_long(self.vectors, generator), _as_long(self.ngram_vectors, generator)
+        return replace(self, vectors=both[0], ngram_vectors=both[1])
 
     @cached_property
     def weights(self) -> np.ndarray:
@@ -127,10 +163,22 @@ class WordModel:
         rows = np.zeros((len(texts), self.vectors.shape[1]), np.float32)
         numbers = self.vocabulary.numbers
         for row, text in enumerate(texts):
-            known = [numbers[word] for word in self.words(text) if word in numbers]
-            if known:
-                rows[row] = np.average(self.vectors[known], axis=0, weights=self.weights[known])
+            found = [
+                (vector, numbers.get(word)) for word in self.words(text) if (vector := self.vector(word)) is not None
+            ]
+            if found:
+                weights = [1.0 if number is None else self.weights[number] for _, number in found]
+                rows[row] = np.average([vector for vector, _ in found], axis=0, weights=weights)
         return rows
+
+
+def _as_long(vectors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    """As many vectors drawn at random, of the length that these have on average."""
+    if not len(vectors):
+        return vectors
+    drawn = generator.normal(size=vectors.shape)
+    drawn *= np.linalg.norm(vectors, axis=1).mean() / np.linalg.norm(drawn, axis=1).mean()
+    return drawn.astype(np.float32)
 
 
 def holds_words(place: str | Path) -> bool:

@@ -21,6 +21,7 @@ from selftaught.schedule import Schedule
 from selftaught.word2vec.corpus import WordCorpus, prepare_words
 from selftaught.word2vec.model import WordModel
 from selftaught.word2vec.options import WordObjective, word_objective
+from selftaught.word2vec.tables import Tables
 from selftaught.word2vec.training import PIECES_A_ROUND, Pieces, Trainer, WordMatrices, held_out_loss, pieces_for
 
 _EPOCHS = 5.0  # where no budget is given, as in word2vec
@@ -39,6 +40,7 @@ class WordPretraining:
     recipe: Recipe
     objective: WordObjective
     corpus: WordCorpus
+    tables: Tables
     matrices: WordMatrices
     pieces: Pieces
     threads: int
@@ -61,22 +63,35 @@ class WordPretraining:
             f"read        {corpus.description}",
             f"rows        {tally_sentence(corpus.tally, self.log)}",
             f"words       {corpus.read:,} in the training text, {kept:,} of them ({kept / max(corpus.read, 1):.1%}) of "
-            f"the {words:,} that occur {self.objective.min_count} times or more; {len(corpus.held_out):,} held out",
-            f"plan        {self.objective.name}, {2 * words * self.objective.dimensions / 1e6:.1f} M parameters, "
+            f"the {words:,} that occur {self.objective.min_count} times or more{self._extras()}; "
+            f"{len(corpus.held_out):,} held out",
+            f"plan        {self.objective.name}, {self.parameters / 1e6:.1f} M parameters, "
             f"{budget}, {self.threads} thread{'s' * (self.threads > 1)}{alone}",
         ]
+
+    def _extras(self) -> str:
+        phrases, ngrams = len(self.corpus.vocabulary.phrases), len(self.tables.ngrams)
+        said = [f", {phrases:,} of them phrases"] * (self.objective.phrases > 0)
+        return "".join(said + [f", with {ngrams:,} character n-grams"] * (self.objective.min_n > 0))
 
     def to_json(self) -> dict[str, Any]:
         """The plan, for programs."""
         return {
             "objective": self.objective.name,
-            "parameters": sum(p.numel() for p in self.matrices.parameters()),
+            "parameters": self.parameters,
             "vocabulary": len(self.corpus.vocabulary),
+            "phrases": len(self.corpus.vocabulary.phrases),
+            "ngrams": len(self.tables.ngrams),
             "corpus_words": len(self.corpus.train),
             "held_out_words": len(self.corpus.held_out),
             "threads": self.threads,
             "train": self.recipe.train.model_dump(),
         }
+
+    @property
+    def parameters(self) -> int:
+        """Numbers that are learned."""
+        return sum(p.numel() for p in self.matrices.parameters())
 
     @property
     def epochs(self) -> float:
@@ -107,9 +122,10 @@ def prepare_word_pretraining(run: Run, recipe: Recipe) -> WordPretraining:
     if train.steps is None and train.seconds is None:
         update |= {"steps": max(1, round((train.epochs or _EPOCHS) * len(pieces) / PIECES_A_ROUND)), "epochs": None}
     recipe = recipe.model_copy(update={"train": train.model_copy(update=update)})
-    matrices = WordMatrices(len(corpus.vocabulary), objective.dimensions, train.seed)
+    tables = Tables.of(objective, corpus.vocabulary)
+    matrices = WordMatrices(len(corpus.vocabulary), objective.dimensions, train.seed, ngrams=len(tables.ngrams))
     log = run.folder / "tokens" / QUARANTINE
-    return WordPretraining(recipe, objective, corpus, matrices, pieces, train.threads or _cores(), log)
+    return WordPretraining(recipe, objective, corpus, tables, matrices, pieces, train.threads or _cores(), log)
 
 
 def _cores() -> int:
@@ -139,7 +155,7 @@ def run_word_pretraining(run: Run, ready: WordPretraining) -> dict[str, Any]:
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    asked, objective, corpus = ready.recipe.train, ready.objective, ready.corpus
+    asked = ready.recipe.train
     assert asked.rate is not None
     schedule = Schedule(asked.steps, asked.seconds, asked.warmup, asked.final)
     plan = Plan(
@@ -151,7 +167,7 @@ def run_word_pretraining(run: Run, ready: WordPretraining) -> dict[str, Any]:
         checks=_CHECKS,
     )
     trainer = Trainer(
-        objective, ready.matrices, corpus.vocabulary, ready.pieces, schedule, asked.rate, asked.seed, ready.threads
+        ready.objective, ready.matrices, ready.tables, ready.pieces, schedule, asked.rate, asked.seed, ready.threads
     )
     nothing = torch.optim.SGD(ready.matrices.parameters())  # the steps need none, and it has no state
     outcome = fit(run, ready.matrices, nothing, trainer.steps(), plan, check=_checker(ready))
@@ -168,33 +184,33 @@ def _checker(ready: WordPretraining) -> Callable[[Progress], dict[str, Any]]:
 
 
 def _held_out(ready: WordPretraining) -> float | None:
-    corpus = ready.corpus
-    return held_out_loss(ready.objective, ready.matrices, corpus.vocabulary, corpus.held_out, ready.recipe.train.seed)
+    return held_out_loss(ready.objective, ready.matrices, ready.tables, ready.corpus.held_out, ready.recipe.train.seed)
 
 
 def _finish(run: Run, ready: WordPretraining, outcome: Outcome) -> dict[str, Any]:
-    corpus, objective = ready.corpus, ready.objective
-    model = WordModel(corpus.vocabulary, ready.matrices.inputs.numpy(), objective)
+    corpus, objective, inputs = ready.corpus, ready.objective, ready.matrices.inputs.numpy()
+    words, tables = corpus.vocabulary, ready.tables
+    model = WordModel(words, tables.composed(inputs), objective, tables.ngrams, inputs[len(words) :])
     with written_aside(run.model) as folder:
         model.save(folder)
     run.save_parts({"outputs": ready.matrices.outputs.detach()})
-    title = f"{objective.name}, {len(corpus.vocabulary):,} words of {objective.dimensions} numbers"
-    draw_curve(run.metrics, run.folder / "curve.png", {"chance": objective.chance}, title)
+    title = f"{objective.name}, {len(words):,} words of {objective.dimensions} numbers"
+    draw_curve(run.metrics, run.folder / "curve.png", {"chance": tables.chance}, title)
     epochs = outcome.progress.samples / len(ready.pieces)
     loss = _held_out(ready)
     report = {
         "verb": "pretrain",
         "run": str(run.folder),
         "objective": objective.name,
-        "vocabulary": len(corpus.vocabulary),
+        "vocabulary": len(words),
         "dimensions": objective.dimensions,
-        "parameters": sum(p.numel() for p in ready.matrices.parameters()),
+        "parameters": ready.parameters,
         "steps": outcome.progress.step,
         "words": round(epochs * len(corpus.train)),
         "epochs": epochs,
         "seconds": outcome.progress.seconds,
         "threads": ready.threads,
-        "held_out": {} if loss is None else {"loss": loss, "chance_loss": objective.chance},
+        "held_out": {} if loss is None else {"loss": loss, "chance_loss": tables.chance},
         "rows": corpus.tally,
         "notes": list(outcome.notes),
     }

@@ -17,7 +17,7 @@ from selftaught.loop import Progress, Report
 from selftaught.randomness import derive
 from selftaught.schedule import Schedule
 from selftaught.word2vec.options import WordObjective
-from selftaught.word2vec.vocabulary import Vocabulary
+from selftaught.word2vec.tables import Tables
 
 PIECES_A_ROUND = 32  # so many that threads which end at different times wait for little
 _LONGEST_PIECE = 10_000  # words: long enough that what Python does for each piece, one thread at a time, is little
@@ -28,12 +28,14 @@ _ROUNDS = 10  # an epoch at least, where the corpus allows it, so that a run can
 class WordMatrices(nn.Module):
     """The two matrices that are learned, float32 [V, D]: a word as it stands in a window, and as it is guessed.
 
+    Behind the words the first may have rows for character n-grams. With hierarchical softmax, the second has the places
+    where the ways to the words part.
     The inputs begin at random within 1/2D of zero, the outputs at zero, as in word2vec.
     """
 
-    def __init__(self, words: int, dimensions: int, seed: int) -> None:
+    def __init__(self, words: int, dimensions: int, seed: int, *, ngrams: int = 0) -> None:
         super().__init__()
-        drawn = np.random.default_rng(derive("weights", seed)).random((words, dimensions), np.float32)
+        drawn = np.random.default_rng(derive("weights", seed)).random((words + ngrams, dimensions), np.float32)
         drawn -= 0.5
         drawn /= dimensions
         self.inputs = nn.Parameter(torch.from_numpy(drawn), requires_grad=False)
@@ -82,7 +84,7 @@ class Trainer:
 
     objective: WordObjective
     matrices: WordMatrices
-    vocabulary: Vocabulary
+    tables: Tables
     pieces: Pieces
     schedule: Schedule
     rate: float
@@ -116,18 +118,16 @@ class Trainer:
         return self.rate * self.schedule.rate(progress.step + piece / PIECES_A_ROUND, progress.seconds)
 
     def _piece_trainer(self) -> "_PieceTrainer":
-        inputs, outputs = self.matrices.inputs.numpy(), self.matrices.outputs.numpy()
-        return _PieceTrainer(
-            self, inputs, outputs, self.vocabulary.keep(self.objective.sample), *self.vocabulary.noise()
-        )
+        return _PieceTrainer(self, self.matrices.inputs.numpy(), self.matrices.outputs.numpy())
 
 
 class _PieceTrainer:
     """Trains on the piece that comes at a place in the endless order of epochs; called by several threads at once."""
 
-    def __init__(self, trainer: Trainer, *arrays: np.ndarray) -> None:
-        self._trainer, self._kernel = trainer, trainer.objective.kernel()
-        self._inputs, self._outputs, *self._tables = arrays
+    def __init__(self, trainer: Trainer, inputs: np.ndarray, outputs: np.ndarray) -> None:
+        tables = trainer.tables
+        self._trainer, self._kernel = trainer, trainer.objective.kernel(parts=tables.has_parts)
+        self._arrays = (tables.keep, tables.aims, tables.parts, inputs, outputs)
         self._orders: dict[int, np.ndarray] = {}
         self._train(np.zeros(0, np.int32), np.zeros(1, np.int64), 0.0, 1)  # compiled now, not in a run's first seconds
 
@@ -138,8 +138,7 @@ class _PieceTrainer:
         return self._train(*self._trainer.pieces.take(number), rate, seed)
 
     def _train(self, ids: np.ndarray, bounds: np.ndarray, rate: float, seed: int) -> tuple[float, int]:
-        arrays = (*self._tables, self._inputs, self._outputs)
-        return self._kernel(ids, bounds, *arrays, np.float32(rate), np.uint64(seed | 1))
+        return self._kernel(ids, bounds, *self._arrays, np.float32(rate), np.uint64(seed | 1))
 
     def _order(self, epoch: int) -> np.ndarray:
         if epoch not in self._orders:  # two threads may both compute it, to the same numbers
@@ -153,19 +152,18 @@ def _latest(orders: dict[int, np.ndarray]) -> dict[int, np.ndarray]:
 
 
 def held_out_loss(
-    objective: WordObjective, matrices: WordMatrices, vocabulary: Vocabulary, store: TokenStore, seed: int
+    objective: WordObjective, matrices: WordMatrices, tables: Tables, store: TokenStore, seed: int
 ) -> float | None:
     """The mean loss of a prediction on text that was not trained on, in nats; None if there are none.
 
     The kernel is run with a rate of zero, so that nothing changes; which words are dropped and which are noise is the
     same at every call.
     """
-    arrays = (vocabulary.keep(objective.sample), *vocabulary.noise())
-    inputs, outputs = matrices.inputs.numpy(), matrices.outputs.numpy()
-    pieces, kernel = Pieces(store, _LONGEST_PIECE), objective.kernel()
+    arrays = (tables.keep, tables.aims, tables.parts, matrices.inputs.numpy(), matrices.outputs.numpy())
+    pieces, kernel = Pieces(store, _LONGEST_PIECE), objective.kernel(parts=tables.has_parts)
     total = count = 0.0
     for number in range(len(pieces)):
         key = np.uint64(derive("held out", seed, number) | 1)
-        loss, predictions = kernel(*pieces.take(number), *arrays, inputs, outputs, np.float32(0), key)
+        loss, predictions = kernel(*pieces.take(number), *arrays, np.float32(0), key)
         total, count = total + loss, count + predictions
     return total / count if count else None

@@ -1,12 +1,12 @@
-"""The words a model knows, how often they occur, and the two tables that training draws by."""
+"""The words a model knows and how often they occur."""
 
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-NOISE_POWER = 0.75  # of the frequencies that noise words are drawn by (Mikolov et al. 2013b, section 2.2)
+from selftaught.word2vec.counting import Tallied
+from selftaught.word2vec.phrases import MARK
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Vocabulary:
     counts: np.ndarray
 
     @classmethod
-    def of(cls, found: Counter[str], min_count: int) -> "Vocabulary":
+    def of(cls, found: Tallied, min_count: int) -> "Vocabulary":
         """Those of the words that were found at least ``min_count`` times; of two as frequent, alphabetically."""
         kept = sorted(((word, n) for word, n in found.items() if n >= min_count), key=lambda one: (-one[1], one[0]))
         return cls(tuple(word for word, _ in kept), np.array([n for _, n in kept], np.int64))
@@ -34,6 +34,11 @@ class Vocabulary:
         """The number of each word."""
         return {word: number for number, word in enumerate(self.words)}
 
+    @cached_property
+    def phrases(self) -> frozenset[str]:
+        """The words that are two."""
+        return frozenset(word for word in self.words if MARK in word)
+
     @property
     def shares(self) -> np.ndarray:
         """The share of each word in the text, float64 [V]."""
@@ -45,17 +50,3 @@ class Vocabulary:
             return np.ones(len(self), np.float32)
         ratio = sample / self.shares
         return np.minimum(1.0, np.sqrt(ratio) + ratio).astype(np.float32)
-
-    def noise(self) -> tuple[np.ndarray, np.ndarray]:
-        """The table that noise words are drawn by (Walker 1977), by Vose's method (1991): float32 [V] and int32 [V]."""
-        weights = self.counts**NOISE_POWER
-        heights = weights / weights.sum() * len(self)
-        share, other = np.ones(len(self), np.float32), np.arange(len(self), dtype=np.int32)
-        low = [number for number, height in enumerate(heights) if height < 1]
-        high = [number for number, height in enumerate(heights) if height >= 1]
-        while low and high:
-            small, large = low.pop(), high.pop()
-            share[small], other[small] = heights[small], large
-            heights[large] -= 1 - heights[small]
-            (low if heights[large] < 1 else high).append(large)
-        return share, other

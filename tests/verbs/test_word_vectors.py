@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from safetensors.numpy import load_file
 
+from selftaught.pretrained import open_pretrained
 from selftaught.word2vec.model import WordModel
 
 from .conftest import Call
@@ -70,7 +71,7 @@ def test_gensim_reads_them_to_the_same_neighbours(trained: Path, call: Call) -> 
         assert theirs.index_to_key == list(ours.vocabulary.words)
         assert np.array_equal(theirs.vectors, ours.vectors)
         for word in ours.vocabulary.words:
-            near = ours.nearest(*ours.sum_of([(1.0, word)])[:1], 5, [ours.number(word)])
+            near = ours.nearest(*ours.sum_of([(1.0, word)])[:1], 5, [ours.vocabulary.numbers[word]])
             wanted = theirs.most_similar(word, topn=5)
             assert [one for one, _ in near] == [one for one, _ in wanted]
             assert [x for _, x in near] == pytest.approx([x for _, x in wanted], abs=1e-5)
@@ -106,7 +107,7 @@ def test_texts_have_the_weighted_mean_of_their_words(trained: Path, here: Path, 
     (here / "some.txt").write_text("Paris is nice\nnothing known\n", encoding="utf-8")
     assert call("embed", str(trained), "some.txt", "--out", "v.parquet").code == 0
     rows, model = pq.read_table("v.parquet").to_pylist(), WordModel.load(trained)
-    one, two = model.number("paris"), model.number("is")
+    one, two = (model.vocabulary.numbers[word] for word in ("paris", "is"))
     weights = 1e-3 / (1e-3 + model.vocabulary.shares[[one, two]])
     wanted = np.average(model.vectors[[one, two]], axis=0, weights=weights)
     assert rows[0]["vector"] == pytest.approx(wanted, abs=1e-6)
@@ -146,7 +147,7 @@ def test_similarity_is_the_rank_correlation_over_known_pairs(trained: Path, here
     assert said.code == 0, said.err
     assert (said.report["pairs"], said.report["covered"]) == (5, 4)
     model = WordModel.load(trained)
-    cosines = [float(model.units[model.number(a)] @ model.units[model.number(b)]) for a, b, _ in pairs[:4]]
+    cosines = [float(model.unit(a) @ model.unit(b)) for a, b, _ in pairs[:4]]
     ranks = [np.argsort(np.argsort(values)) for values in (cosines, [9, 7, 1, 2])]
     assert said.report["spearman"] == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-9)
 
@@ -222,3 +223,68 @@ def test_a_row_that_cannot_be_read_is_named(corpus: Path, call: Call) -> None:
     assert "0.txt" in Path("words/tokens/quarantine.jsonl").read_text("utf-8")
     report = json.loads(Path("words/report.json").read_text("utf-8"))["pretrain"]
     assert report["rows"]["rows"] == report["rows"]["kept"] + 1
+
+
+@pytest.mark.parametrize("objective", ["skipgram", "cbow"])
+def test_the_way_through_a_tree_teaches_as_noise_does(corpus: Path, call: Call, objective: str) -> None:
+    """Hierarchical softmax gives every word a probability, so its loss is measured on other text as well."""
+    asked = ("--set", "objective.options.negatives=0", "--set", "objective.options.sample=0", "--deterministic")
+    said = call("pretrain", "places", "--objective", objective, *asked, "--epochs", "20", "--out", "tree", "--json")
+    assert said.code == 0, said.err
+    held = said.report["held_out"]
+    assert held["loss"] < 0.9 * held["chance_loss"]
+    near = call("predict", "tree", "paris", "--top", "3", "--json").report["predictions"][0]["nearest"]
+    assert {one["word"] for one in near} == PLACES.keys() - {"paris"}
+    measured = call("evaluate", "tree", "places", "--json").report["measures"]
+    assert measured["loss"] == pytest.approx(held["loss"], rel=0.1)
+
+
+def test_parts_of_words_give_unknown_ones_a_vector(corpus: Path, here: Path, call: Call) -> None:
+    asked = ("--set", "objective.options.min_n=3", "--epochs", "8", "--deterministic")
+    said = call("pretrain", "places", *TRAIN, *asked, "--out", "parts", "--json")
+    assert said.code == 0, said.err
+    near = call("predict", "parts", "silver", "--top", "2", "--json").report["predictions"][0]["nearest"]
+    assert {one["word"] for one in near} == {"river", "over"}  # which end in -ver, too
+    refused = call("predict", "parts", "xyzzy")
+    assert refused.code == 1
+    assert "the word 'xyzzy' is not known" in refused.err
+    model = WordModel.load("parts")
+    assert np.any(model.text_vectors(["silver"]))
+    assert not np.any(model.text_vectors(["xyzzy"]))
+    measured = call("evaluate", "parts", "places", "--json").report["measures"]
+    assert measured["loss"] == pytest.approx(said.report["held_out"]["loss"], rel=0.1)
+
+
+def test_a_run_of_parts_goes_on_as_if_never_stopped(corpus: Path, call: Call) -> None:
+    asked = (*TRAIN, "--set", "objective.options.min_n=3", "--deterministic", "--epochs", "4")
+    assert call("pretrain", "places", *asked, "--out", "whole").code == 0
+    assert call("pretrain", "places", *asked, "--out", "again").code == 0
+    for name in ("vectors.bin", "ngrams.bin"):
+        assert Path("whole/model", name).read_bytes() == Path("again/model", name).read_bytes()
+
+
+def test_phrases_are_words_wherever_text_is_read(corpus: Path, here: Path, call: Call) -> None:
+    """``old bridge`` always stands together; ``the`` stands with many."""
+    asked = ("--set", "objective.options.phrases=5", "--epochs", "8", "--deterministic", "--out", "phrases", "--json")
+    said = call("pretrain", "places", *TRAIN, *asked)
+    assert said.code == 0, said.err
+    model = WordModel.load("phrases")
+    assert "old_bridge" in model.vocabulary.phrases
+    assert "the_fox" not in model.vocabulary.phrases
+    assert model.words("An old bridge, old") == ["an", "old_bridge", "old"]
+    assert call("predict", "phrases", "old_bridge").code == 0
+
+
+def test_a_transformer_begins_with_them(trained: Path, here: Path, call: Call) -> None:
+    """Its tokens stand to each other as the words do, before the first step; and a size can be chosen."""
+    asked = ("--size", "tiny", "--steps", "1", "--set", "train.rate=1e-12", "--batch", "2", "--init", str(trained))
+    said = call("pretrain", "places", "--objective", "mlm", *asked, "--out", "network")
+    assert said.code == 0, said.err
+    assert "tokens begin with the vectors of words" in said.err
+    network, words = open_pretrained("network"), WordModel.load(trained)
+    rows = network.backbone.embeddings().weight.detach().numpy()
+    cities = [network.tokenizer.encode([city])[0] for city in PLACES]
+    assert all(len(ids) == 1 for ids in cities)
+    one, two = (rows[ids[0]] / np.linalg.norm(rows[ids[0]]) for ids in cities[:2])
+    first, second = list(PLACES)[:2]
+    assert float(one @ two) == pytest.approx(float(words.unit(first) @ words.unit(second)), abs=1e-3)

@@ -1,4 +1,4 @@
-"""The kernel against the definitions of skip-gram and CBOW in float64, on the very samples that it draws."""
+"""The kernel against the definitions of its forms in float64, on the very samples that it draws."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -9,11 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftaught.word2vec import kernel
-from selftaught.word2vec.kernel import CLIP, SHARED, cbow_kernel, skipgram_kernel
+from selftaught.word2vec.forms import Aims, Form, Parts
+from selftaught.word2vec.kernel import CLIP, SHARED, compiled
+from selftaught.word2vec.tables import huffman, noise
 from selftaught.word2vec.vocabulary import Vocabulary
 
 WORDS, DIMENSIONS, WINDOW = 40, 12, 4
 MASK = (1 << 64) - 1
+SKIPGRAM = Form(DIMENSIONS, WINDOW, 5, averaged=False, parts=False)
 
 
 def vocabulary() -> Vocabulary:
@@ -33,9 +36,9 @@ class Draws:
         return self.state
 
 
-def windows(ids: np.ndarray, bounds: np.ndarray, keep: np.ndarray, noise: tuple, negatives: int, seed: int) -> Iterator:
+def windows(ids: np.ndarray, bounds: np.ndarray, keep: np.ndarray, aims: Aims, negatives: int, seed: int) -> Iterator:
     """Each word that is read, with the words around it, its noise, and whether that is new."""
-    draws, (share, other), stride = Draws(seed), noise, 2 * WINDOW + 1
+    draws, (share, other, _), stride = Draws(seed), aims, 2 * WINDOW + 1
     for first, last in pairwise(bounds):
         kept = [word for word in ids[first:last] if (draws.next() & 0xFFFFFF) / 2**24 < keep[word]]
         for begin in range(0, len(kept), SHARED * stride):
@@ -54,18 +57,6 @@ def windows(ids: np.ndarray, bounds: np.ndarray, keep: np.ndarray, noise: tuple,
                         new = False
 
 
-def step(near: np.ndarray, far: np.ndarray, chosen: list[int]) -> tuple[float, np.ndarray]:
-    """The loss of a vector that must tell the first of some outputs from the others, and what pulls at each output.
-
-    The first word among the others is no noise.
-    """
-    scores = far @ near
-    signs = np.array([1.0, *[-1.0] * (len(far) - 1)])
-    asked = np.array([True, *[word != chosen[0] for word in chosen[1:]]])
-    right = 1 / (1 + np.exp(-signs * scores))
-    return float(-np.log(right[asked]).sum()), asked * signs * (1 - right)
-
-
 class Noise:
     """The rows of the noise words, which are changed apart and given back when others are drawn."""
 
@@ -78,56 +69,72 @@ class Noise:
         self.drawn, self.rows, self.before = drawn, self.outputs[drawn].copy(), self.outputs[drawn].copy()
 
 
-def skipgram(ids, bounds, keep, noise, inputs, outputs, rate, negatives, seed):  # type: ignore[no-untyped-def]
+def step(near: np.ndarray, far: np.ndarray, signs: np.ndarray) -> tuple[float, np.ndarray]:
+    """The loss of vectors that must score with the signs' signs, and what pulls at each output; zero is not asked."""
+    right = 1 / (1 + np.exp(-signs * (near @ far.T)))
+    return float(-np.log(np.where(signs == 0, 1, right)).sum()), signs * (1 - right)
+
+
+def reference(form: Form, ids, bounds, keep, aims, parts, inputs, outputs, rate, seed):  # type: ignore[no-untyped-def]
+    """Window after window, as the definitions of the papers have it; float64."""
     total, count, shared = 0.0, 0, Noise(outputs)
-    for target, around, drawn, new in windows(ids, bounds, keep, noise, negatives, seed):
-        if new:
-            shared.take(drawn)
-        chosen = [target, *drawn]
-        far, near = np.vstack([outputs[target], shared.rows]), inputs[around].copy()
-        moved = far.copy()
-        for row, word in enumerate(around):
-            loss, pull = step(near[row], far, chosen)
-            total, count = total + loss, count + 1
-            inputs[word] += rate * pull @ far
-            moved += rate * np.outer(pull, near[row])
-        outputs[target], shared.rows = moved[0], moved[1:]
+
+    def rows_of(word: int) -> list[int]:
+        return parts.rows[parts.ends[word] : parts.ends[word + 1]].tolist() if form.parts else [word]
+
+    for target, around, drawn, new in windows(ids, bounds, keep, aims, form.negatives, seed):
+        if form.negatives:
+            if new:
+                shared.take(drawn)
+            signs = np.array([1.0, *[0.0 if word == target else -1.0 for word in drawn]])
+            far = np.vstack([outputs[target], shared.rows])
+        else:
+            way = slice(aims.ends[target], aims.ends[target + 1])
+            signs, far = aims.weights[way].astype(float), outputs[aims.links[way]].copy()
+        groups = [[row for word in around for row in rows_of(word)]] if form.averaged else [*map(rows_of, around)]
+        near = np.array([inputs[group].mean(0) for group in groups])
+        loss, pull = step(near, far, signs)
+        total, count = total + loss, count + len(groups)
+        for group, move in zip(groups, rate * pull @ far, strict=True):
+            np.add.at(inputs, group, move)
+        far += rate * pull.T @ near
+        if form.negatives:
+            outputs[target], shared.rows = far[0], far[1:]
+        else:
+            outputs[aims.links[way]] = far
     shared.take([])
     return total, count
 
 
-def cbow(ids, bounds, keep, noise, inputs, outputs, rate, negatives, seed):  # type: ignore[no-untyped-def]
-    total, count, shared = 0.0, 0, Noise(outputs)
-    for target, around, drawn, new in windows(ids, bounds, keep, noise, negatives, seed):
-        if new:
-            shared.take(drawn)
-        mean, far = inputs[around].mean(0), np.vstack([outputs[target], shared.rows])
-        loss, pull = step(mean, far, [target, *drawn])
-        total, count = total + loss, count + 1
-        moved = far + rate * np.outer(pull, mean)
-        outputs[target], shared.rows = moved[0], moved[1:]
-        np.add.at(inputs, around, rate * pull @ far)
-    shared.take([])
-    return total, count
+def parts_for_test() -> Parts:
+    """Two or three rows for a word: its own, and some that others have, too."""
+    rows = [[word, WORDS + word % 3, *([WORDS + 3 + word % 7] if word % 2 else [])] for word in range(WORDS)]
+    return Parts(np.array([row for some in rows for row in some], np.int32), np.cumsum([0, *map(len, rows)]))
 
 
-@pytest.mark.parametrize(("make", "reference"), [(skipgram_kernel, skipgram), (cbow_kernel, cbow)])
-@pytest.mark.parametrize("negatives", [1, 5, 8])
-def test_loss_and_vectors_are_those_of_the_definition(make, reference, negatives: int) -> None:  # type: ignore[no-untyped-def]
+FORMS = [(5, False, False), (8, False, False), (5, True, False), (1, True, False)]
+FORMS += [(0, False, False), (0, True, True), (5, False, True), (5, True, True)]
+
+
+@pytest.mark.parametrize(("negatives", "averaged", "parts"), FORMS)
+def test_loss_and_vectors_are_those_of_the_definition(negatives: int, averaged: bool, parts: bool) -> None:
     """In float64, on the same samples, to 1e-4: over 600 words, with several documents and words that are dropped."""
-    drawn, words = np.random.default_rng(0), vocabulary()
+    drawn, words, form = np.random.default_rng(0), vocabulary(), Form(DIMENSIONS, WINDOW, negatives, averaged, parts)
     ids = drawn.integers(0, WORDS, 600).astype(np.int32)
     bounds = np.array([0, 1, 200, 205, 600])
-    keep, noise = words.keep(1e-2), words.noise()
-    start = drawn.normal(size=(2, WORDS, DIMENSIONS)) / 2  # no score beyond CLIP, where the kernel cuts
-    ours, theirs = start.astype(np.float32), start.astype(np.float32).astype(np.float64)
-    loss, count = make(DIMENSIONS, WINDOW, negatives)(
-        ids, bounds, keep, *noise, ours[0], ours[1], np.float32(0.05), np.uint64(12345)
+    arrays = (
+        words.keep(1e-2),
+        noise(words) if negatives else huffman(words),
+        parts_for_test() if parts else Parts.none(),
     )
-    wanted, wanted_count = reference(ids, bounds, keep, noise, theirs[0], theirs[1], 0.05, negatives, 12345)
+    start = (drawn.normal(size=(2, WORDS + 10, DIMENSIONS)) / 2).astype(np.float32)  # no score beyond CLIP
+    ours, theirs = start.copy(), start.astype(np.float64)
+    loss, count = compiled(form)(ids, bounds, *arrays, ours[0], ours[1], np.float32(0.05), np.uint64(12345))
+    wanted, wanted_count = reference(form, ids, bounds, *arrays, theirs[0], theirs[1], 0.05, 12345)
     assert count == wanted_count > 200
     assert loss == pytest.approx(wanted, rel=1e-4)
     assert np.abs(ours - theirs).max() < 1e-4
+    assert np.abs(ours - start).max() > 0.01
 
 
 def test_a_rate_of_zero_changes_nothing() -> None:
@@ -135,8 +142,7 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     ids = np.random.default_rng(0).integers(0, WORDS, 100).astype(np.int32)
     both = np.random.default_rng(1).normal(size=(2, WORDS, DIMENSIONS)).astype(np.float32)
     before = both.copy()
-    arrays = (words.keep(0), *words.noise(), both[0], both[1])
-    run = skipgram_kernel(DIMENSIONS, WINDOW, 5)
+    arrays, run = (words.keep(0), noise(words), Parts.none(), both[0], both[1]), compiled(SKIPGRAM)
     first = run(ids, np.array([0, 100]), *arrays, np.float32(0), np.uint64(7))
     assert np.array_equal(both, before)
     assert run(ids, np.array([0, 100]), *arrays, np.float32(0), np.uint64(7)) == first
@@ -144,9 +150,9 @@ def test_a_rate_of_zero_changes_nothing() -> None:
 
 def test_nothing_to_train_on_is_no_loss() -> None:
     words, both = vocabulary(), np.zeros((2, WORDS, DIMENSIONS), np.float32)
-    run = cbow_kernel(DIMENSIONS, WINDOW, 5)
+    run = compiled(SKIPGRAM._replace(averaged=True))
     for ids, bounds in (([], [0]), ([], [0, 0]), ([3], [0, 1]), ([3, 4], [0, 1, 2])):
-        arrays = (words.keep(0), *words.noise(), both[0], both[1])
+        arrays = (words.keep(0), noise(words), Parts.none(), both[0], both[1])
         given = np.array(ids, np.int32), np.array(bounds, np.int64)
         assert run(*given, *arrays, np.float32(0.1), np.uint64(1)) == (0.0, 0)
 
@@ -156,18 +162,3 @@ def test_nothing_to_train_on_is_no_loss() -> None:
 def test_the_table_is_the_logistic_function(score: float) -> None:
     wanted = 1 / (1 + np.exp(-np.clip(score, -CLIP, CLIP)))
     assert float(kernel.logistic(np.float32(score))) == pytest.approx(wanted, rel=2e-5)
-
-
-def test_noise_is_drawn_by_the_frequency_to_the_three_quarters() -> None:
-    """What the table gives each word, added up exactly."""
-    words = vocabulary()
-    share, other = words.noise()
-    given_to = share / len(words)
-    np.add.at(given_to, other, (1 - share) / len(words))
-    assert given_to == pytest.approx(words.counts**0.75 / (words.counts**0.75).sum(), abs=1e-6)
-
-
-def test_common_words_are_kept_as_word2vec_keeps_them() -> None:
-    words = Vocabulary(("the", "a", "fox"), np.array([900, 90, 10]))
-    assert words.keep(0.01) == pytest.approx([(0.01 / 0.9) ** 0.5 + 0.01 / 0.9, (0.01 / 0.09) ** 0.5 + 0.01 / 0.09, 1])
-    assert (words.keep(0) == 1).all()

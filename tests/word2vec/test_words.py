@@ -1,6 +1,6 @@
 """How a text is cut into words, and what becomes of those that are too rare."""
 
-from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from selftaught.errors import SelftaughtError
 from selftaught.word2vec.corpus import prepare_words
+from selftaught.word2vec.counting import Tallied
 from selftaught.word2vec.options import CBOW, SkipGram, word_objective
+from selftaught.word2vec.phrases import joined, phrases_in
 from selftaught.word2vec.vocabulary import Vocabulary
 from selftaught.word2vec.words import words_of
 
@@ -43,7 +45,9 @@ def test_no_letter_is_lost_and_none_is_made(text: str) -> None:
 
 
 def test_the_vocabulary_is_in_the_order_of_counts() -> None:
-    found = Vocabulary.of(Counter({"b": 2, "a": 2, "c": 5, "d": 1}), 2)
+    counted = Tallied()
+    counted.add("bbaacccccd")
+    found = Vocabulary.of(counted, 2)
     assert found.words == ("c", "a", "b")
     assert found.counts.tolist() == [5, 2, 2]
 
@@ -94,3 +98,42 @@ def test_a_text_without_words_to_learn_is_refused_in_words(text: str, says: str,
 def test_options_that_cannot_be_are_refused(options: dict[str, object], says: str) -> None:
     with pytest.raises(SelftaughtError, match=says):
         word_objective("skipgram", options)
+
+
+def test_counts_are_exact_where_memory_is_enough_and_keep_the_frequent_where_it_is_not() -> None:
+    text = [*("the" for _ in range(50)), *("fox" for _ in range(20)), *map(str, range(1000))]
+    exact, bounded = Tallied(), Tallied(most=100)
+    for start in range(0, len(text), 10):
+        exact.add(text[start : start + 10])
+        bounded.add(text[start : start + 10])
+    assert (exact["the"], exact["fox"], len(exact), exact.total) == (50, 20, 1002, 1070)
+    assert (len(bounded) <= 100, bounded.total) == (True, 1070)
+    assert [word for word, _ in bounded.most_common(2)] == ["the", "fox"]
+
+
+def test_two_words_that_keep_together_become_one() -> None:
+    """The score is (count - least) / (count of one x count of the other) x words: here 2 / (4 x 4) x 20 = 2.5."""
+    words = [*" ".join(["new york"] * 4).split(), *(f"w{i}" for i in range(12))]
+    alone, pairs = Tallied(), Tallied()
+    alone.add(words)
+    pairs.add(a + "_" + b for a, b in pairwise(words))
+    assert phrases_in(pairs, alone, 2.4, 2) == {"new_york"}
+    assert phrases_in(pairs, alone, 2.6, 2) == set()
+    assert [*joined(words[:5], {"new_york", "york_new"})] == ["new_york", "new_york", "new"]
+
+
+@given(st.lists(st.sampled_from("abcd"), max_size=30), st.sets(st.sampled_from(["a_b", "b_c", "c_c", "d_a"])))
+def test_joining_loses_no_word(words: list[str], phrases: set[str]) -> None:
+    found = [*joined(words, phrases)]
+    assert "_".join(found).split("_") == (words or [""])
+    assert {word for word in found if "_" in word} <= phrases
+
+
+def test_a_phrase_whose_words_others_take_is_none(tmp_path: Path) -> None:
+    """Each word is then numbered as itself: what is numbered is what was counted."""
+    text = "".join(f"a b c rare{i}\n" for i in range(60)) + "b c\n"
+    (tmp_path / "text.txt").write_text(text, encoding="utf-8")
+    objective = SkipGram(phrases=2, min_count=3)
+    corpus = prepare_words(str(tmp_path / "text.txt"), tmp_path / "tokens", objective, seed=0)
+    assert set(corpus.vocabulary.words) == {"c", "a_b"}
+    assert np.array_equal(corpus.train.counts, corpus.vocabulary.counts)
