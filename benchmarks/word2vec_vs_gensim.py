@@ -102,11 +102,12 @@ class Trial:
     def ours(self, threads: int, found: list[Any]) -> float:
         """Train with the library; words a second, and the model into ``found``."""
         from selftaught.schedule import Schedule
-        from selftaught.word2vec.training import PIECES_A_ROUND, Trainer, WordMatrices, pieces_for
+        from selftaught.word2vec.training import PIECES_A_ROUND, Trainer, WordMatrices, pieces_for, spare_rows
 
         seed, pieces = len(found), pieces_for(self.corpus.train)
         words, ngrams = len(self.corpus.vocabulary), len(self.tables.ngrams)
-        matrices = WordMatrices(words, self.objective.dimensions, seed, ngrams=ngrams)
+        spare = spare_rows(self.objective, words, threads)
+        matrices = WordMatrices(words, self.objective.dimensions, seed, ngrams=ngrams, spare=spare)
         schedule = Schedule(steps=round(self.epochs * len(pieces) / PIECES_A_ROUND), warmup=0.0, final=1e-4)
         rate = self.rate or self.objective.rate
         trainer = Trainer(self.objective, matrices, self.tables, pieces, schedule, rate, seed, threads)

@@ -15,13 +15,14 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from selftaught.errors import SelftaughtError, saving
 
 SHARD_TOKENS = 1 << 25
+_BLOCK_TOKENS = 1 << 18  # that are gathered before they are written
 MANIFEST = "MANIFEST.json"
 _SENTENCES = "sentences.raw"
 
@@ -75,9 +76,10 @@ class StoreWriter:
         self._aside.mkdir(parents=True)
         self._dtype = np.dtype(np.uint16 if vocab_size <= 1 << 16 else np.uint32)
         self._facts = {"source": source, "tokenizer": tokenizer, "vocab_size": vocab_size}
-        self._shard = np.empty(SHARD_TOKENS, self._dtype)
+        self._block = np.empty(_BLOCK_TOKENS, self._dtype)
         self._filled = 0
         self._shards: list[int] = []
+        self._shard = self._begin_shard()
         self._starts = array("q")
         self._total = 0
         self._counts = np.zeros(vocab_size, np.int64)
@@ -102,19 +104,19 @@ class StoreWriter:
             (places[places < len(ids)] + self._total).astype(np.int64).tofile(self._sentences)
         self._total += len(ids)
         while len(ids):
-            part = ids[: SHARD_TOKENS - self._filled]
-            self._shard[self._filled : self._filled + len(part)] = part
+            part = ids[: _BLOCK_TOKENS - self._filled]
+            self._block[self._filled : self._filled + len(part)] = part
             self._filled += len(part)
             ids = ids[len(part) :]
-            if self._filled == SHARD_TOKENS:
-                self._flush()
+            if self._filled == _BLOCK_TOKENS:
+                self._write_block()
 
     def close(self) -> None:
         """Write what is left and the manifest, make it durable, and move the store to its place."""
         self._end_document()
-        if self._filled or not self._shards:
-            self._flush()
+        self._write_block()
         with saving(self._folder):
+            self._end_shard()
             np.save(self._aside / "documents.npy", np.array([*self._starts, self._total], np.int64))
             np.save(self._aside / "counts.npy", self._counts)
             count = self._save_sentences()
@@ -151,13 +153,35 @@ class StoreWriter:
         if self._starts:
             self.add(self._closing)
 
-    def _flush(self) -> None:
-        tokens = self._shard[: self._filled]
-        with saving(self._aside):
-            np.save(self._aside / f"tokens-{len(self._shards):05d}.npy", tokens)
+    def _write_block(self) -> None:
+        tokens = self._block[: self._filled]
         self._counts += np.bincount(tokens, minlength=len(self._counts))
-        self._shards.append(self._filled)
+        with saving(self._aside):
+            while len(tokens):
+                if self._shards[-1] == SHARD_TOKENS:
+                    self._end_shard()
+                    self._shard = self._begin_shard()
+                part = tokens[: SHARD_TOKENS - self._shards[-1]]
+                part.tofile(self._shard)
+                self._shards[-1] += len(part)
+                tokens = tokens[len(part) :]
         self._filled = 0
+
+    def _begin_shard(self) -> BinaryIO:
+        file = (self._aside / f"tokens-{len(self._shards):05d}.npy").open("wb")
+        self._shards.append(0)
+        self._write_header(file)
+        return file
+
+    def _end_shard(self) -> None:
+        """Say how long it is, which is not known before; numpy leaves room for that."""
+        self._shard.seek(0)
+        self._write_header(self._shard)
+        self._shard.close()
+
+    def _write_header(self, file: BinaryIO) -> None:
+        facts = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._shards[-1],)}
+        np.lib.format.write_array_header_1_0(file, facts)
 
 
 class TokenStore:
@@ -219,6 +243,15 @@ class TokenStore:
             here = shard == number
             ids[here] = self._shards[number][positions[here] - self._bounds[number]]
         return ids
+
+    def span(self, first: int, last: int) -> np.ndarray:
+        """The tokens from ``first`` up to ``last``, in the store's own type; no copy where they lie in one shard."""
+        parts = [
+            shard[max(first - begin, 0) : last - begin]
+            for begin, shard in zip(self._bounds.tolist(), self._shards, strict=False)
+            if begin < last and first < begin + len(shard)
+        ]
+        return parts[0] if len(parts) == 1 else np.concatenate([self._shards[0][:0], *parts])
 
     def document_of(self, positions: np.ndarray) -> np.ndarray:
         """The number of the document each position belongs to, of the same shape."""

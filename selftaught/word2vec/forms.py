@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+COMMON = 256  # words, the most frequent, that each of several threads has rows of its own for
+
 
 class Form(NamedTuple):
     """What is compiled into a kernel.

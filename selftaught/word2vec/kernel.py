@@ -5,9 +5,10 @@ drawn once for some windows and shared by all their words, after Ji et al. 2016 
 Distributed Memory", section 3): a window of six words with five noise words fetches 8 rows, not 72, and what was a dot
 product a time is a small matrix product on rows that lie in the nearest cache. Threads update the matrices without
 locks (Recht et al. 2011, "Hogwild!"): an update lost is noise. What holds two threads up is that both write the rows
-of common words, which then travel between their caches; noise words, drawn by frequency, are mostly common, and are
-written back once for ``SHARED`` windows. These have no word in common: windows that overlap and share their noise too
-learn less well (docs/lab.md).
+of common words, which then travel between their caches. So each thread has rows of its own for the ``COMMON`` most
+frequent words, which it adds to everybody's now and then; and noise words, which are mostly common, are written back
+once for ``SHARED`` windows. These have no word in common: windows that overlap and share their noise, too, learn less
+well (docs/lab.md).
 
 The loops over the numbers of a vector are written so that the compiler turns them into vector instructions: their
 length is a constant of the compiled code, and six outputs are met at a time, each with an accumulator of its own. What
@@ -21,10 +22,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from selftaught.word2vec.forms import Form
+from selftaught.word2vec.forms import COMMON, Form
 
 TILE = 6  # outputs met at a time: a target with five noise words, the usual number
 SHARED = 4  # windows that have the same noise words; they stand so far apart that they do not overlap
+_APART = 1000  # windows after which these are added to everybody's
 _ROWS = 4  # inputs added up at a time
 CLIP = 12.0  # a score beyond it counts as one that far: its gradient is below 1e-5
 _STEPS = 4096  # of the table of the logistic function between -CLIP and CLIP; between them it is interpolated
@@ -33,7 +35,7 @@ _SCALE = np.float32(_STEPS / (2 * CLIP))
 
 
 Kernel = Callable[..., tuple[float, int]]
-"""``(ids, bounds, keep, aims, parts, inputs, outputs, rate, seed)`` to the summed loss in nats, and over how many
+"""``(ids, bounds, keep, aims, parts, inputs, outputs, own, rate, seed)`` to the summed loss in nats, and over how many
 predictions. The arrays are
 
 - ``ids`` int32 [N]: a piece of the corpus; ``bounds`` int64 [S + 1]: where its documents begin, and its end. No window
@@ -41,7 +43,8 @@ predictions. The arrays are
 - ``keep`` float32 [V]: how likely a word is to be read; the others are dropped before windows are formed.
 - ``inputs`` float32 [V, D], or more rows where words have parts; ``outputs`` float32 [V, D]: changed in place.
 
-``rate`` is the step size and ``seed`` a number that decides all draws.
+``own`` is the first of ``COMMON`` rows of both, behind all others, that no other thread uses; 0 if there are none, as
+with hierarchical softmax and with parts. ``rate`` is the step size and ``seed`` a number that decides all draws.
 """
 
 
@@ -83,13 +86,19 @@ def logistic(score: Any) -> Any:
 
 
 @numba.njit(inline="always")
-def _read(ids: Any, keep: Any, kept: Any, state: Any) -> Any:
-    """Copy the words that are read into ``kept``; how many they are, and the new state."""
+def _own(word: Any, own: Any) -> Any:
+    """The row of a word, for this thread."""
+    return word + own if own and word < COMMON else word
+
+
+@numba.njit(inline="always")
+def _read(ids: Any, keep: Any, own: Any, kept: Any, state: Any) -> Any:
+    """The rows of the words that are read into ``kept``; how many they are, and the new state."""
     count = 0
     for i in range(len(ids)):
         state = advance(state)
         if fraction(state) < keep[ids[i]]:
-            kept[count] = ids[i]
+            kept[count] = _own(ids[i], own)
             count += 1
     return count, state
 
@@ -106,12 +115,12 @@ def _arrange(count: Any, stride: Any, order: Any, fresh: Any) -> None:
 
 
 @numba.njit(inline="always")
-def _draw_noise(targets: Any, negatives: Any, aims: Any, state: Any) -> Any:
-    """Noise words into ``targets`` from the second on; the new state."""
+def _draw_noise(targets: Any, negatives: Any, aims: Any, own: Any, state: Any) -> Any:
+    """The rows of noise words into ``targets`` from the second on; the new state."""
     for k in range(1, negatives + 1):
         state = advance(state)
         word = below(state, len(aims.weights))
-        targets[k] = word if fraction(state) < aims.weights[word] else aims.links[word]
+        targets[k] = _own(word if fraction(state) < aims.weights[word] else aims.links[word], own)
     return state
 
 
@@ -131,6 +140,15 @@ def _give_back(targets: Any, far: Any, before: Any, outputs: Any, negatives: Any
         word = targets[k]
         for d in range(far.shape[1]):
             outputs[word, d] += far[k, d] - before[k, d]
+
+
+@numba.njit(inline="always")
+def _add_own(matrix: Any, own: Any, before: Any) -> None:
+    """What was changed of a thread's own rows since ``before``, added to everybody's; it goes on from these."""
+    for row in range(before.shape[0]):
+        for d in range(before.shape[1]):
+            now = matrix[row, d] + (matrix[own + row, d] - before[row, d])
+            matrix[row, d] = matrix[own + row, d] = before[row, d] = now
 
 
 @numba.njit(inline="always")
@@ -259,7 +277,7 @@ def compiled(form: Form) -> Kernel:
 
     @_compiled
     def train(  # type: ignore[no-untyped-def]
-        ids, bounds, keep, aims, parts, inputs, outputs, rate, seed
+        ids, bounds, keep, aims, parts, inputs, outputs, own, rate, seed
     ):
         widest = negatives + 1
         for word in range(len(aims.ends) - 1):
@@ -270,16 +288,24 @@ def compiled(form: Form) -> Kernel:
         near, far = np.zeros((tall, dimensions), np.float32), np.zeros((widest, dimensions), np.float32)
         before, pull = np.zeros((widest, dimensions), np.float32), np.zeros((tall, widest), np.float32)
         signs, move = np.zeros(widest, np.float32), np.zeros((1, dimensions), np.float32)
-        state, total, predictions, width = np.uint64(seed), 0.0, 0, negatives + 1
+        common = min(COMMON, own)
+        inputs_before, outputs_before = inputs[:common].copy(), outputs[:common].copy()
+        inputs[own : own + common], outputs[own : own + common] = inputs_before, outputs_before
+        state, total, predictions, width, apart = np.uint64(seed), 0.0, 0, negatives + 1, 0
         for segment in range(len(bounds) - 1):
-            count, state = _read(ids[bounds[segment] : bounds[segment + 1]], keep, kept, state)
+            count, state = _read(ids[bounds[segment] : bounds[segment + 1]], keep, own, kept, state)
             _arrange(count, stride, order, fresh)
             for turn in range(count):
                 middle = order[turn]
                 if fresh[turn] and not tree:
                     _give_back(targets, far, before, outputs, negatives * (turn > 0))
-                    state = _draw_noise(targets, negatives, aims, state)
+                    state = _draw_noise(targets, negatives, aims, own, state)
                     _fetch(targets, far, before, outputs, negatives)
+                apart += 1
+                if common and apart == _APART:
+                    _add_own(inputs, own, inputs_before)
+                    _add_own(outputs, own, outputs_before)
+                    apart = 0
                 state = advance(state)
                 reach = 1 + below(state, window)
                 first, last = max(0, middle - reach), min(count, middle + reach + 1)
@@ -347,6 +373,8 @@ def compiled(form: Form) -> Kernel:
                         outputs[word, d] = far[k, d]
             if not tree:
                 _give_back(targets, far, before, outputs, negatives * (count > 0))
+        _add_own(inputs, own, inputs_before)
+        _add_own(outputs, own, outputs_before)
         return total, predictions
 
     return train

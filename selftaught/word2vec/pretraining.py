@@ -22,7 +22,15 @@ from selftaught.word2vec.corpus import WordCorpus, prepare_words
 from selftaught.word2vec.model import WordModel
 from selftaught.word2vec.options import WordObjective, word_objective
 from selftaught.word2vec.tables import Tables
-from selftaught.word2vec.training import PIECES_A_ROUND, Pieces, Trainer, WordMatrices, held_out_loss, pieces_for
+from selftaught.word2vec.training import (
+    PIECES_A_ROUND,
+    Pieces,
+    Trainer,
+    WordMatrices,
+    held_out_loss,
+    pieces_for,
+    spare_rows,
+)
 
 _EPOCHS = 5.0  # where no budget is given, as in word2vec
 _LOWEST_RATE = 1e-4  # of the first, at the end
@@ -123,9 +131,11 @@ def prepare_word_pretraining(run: Run, recipe: Recipe) -> WordPretraining:
         update |= {"steps": max(1, round((train.epochs or _EPOCHS) * len(pieces) / PIECES_A_ROUND)), "epochs": None}
     recipe = recipe.model_copy(update={"train": train.model_copy(update=update)})
     tables = Tables.of(objective, corpus.vocabulary)
-    matrices = WordMatrices(len(corpus.vocabulary), objective.dimensions, train.seed, ngrams=len(tables.ngrams))
+    words, threads = len(corpus.vocabulary), train.threads or _cores()
+    spare = spare_rows(objective, words, threads)
+    matrices = WordMatrices(words, objective.dimensions, train.seed, ngrams=len(tables.ngrams), spare=spare)
     log = run.folder / "tokens" / QUARANTINE
-    return WordPretraining(recipe, objective, corpus, tables, matrices, pieces, train.threads or _cores(), log)
+    return WordPretraining(recipe, objective, corpus, tables, matrices, pieces, threads, log)
 
 
 def _cores() -> int:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from queue import SimpleQueue
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from selftaught.health import check_finite
 from selftaught.loop import Progress, Report
 from selftaught.randomness import derive
 from selftaught.schedule import Schedule
+from selftaught.word2vec.forms import COMMON
 from selftaught.word2vec.options import WordObjective
 from selftaught.word2vec.tables import Tables
 
@@ -31,15 +33,20 @@ class WordMatrices(nn.Module):
     Behind the words the first may have rows for character n-grams. With hierarchical softmax, the second has the places
     where the ways to the words part.
     The inputs begin at random within 1/2D of zero, the outputs at zero, as in word2vec.
+
+    Args:
+        spare: rows behind both that training may write as it likes; they are no part of what is learned.
     """
 
-    def __init__(self, words: int, dimensions: int, seed: int, *, ngrams: int = 0) -> None:
+    def __init__(self, words: int, dimensions: int, seed: int, *, ngrams: int = 0, spare: int = 0) -> None:
         super().__init__()
-        drawn = np.random.default_rng(derive("weights", seed)).random((words + ngrams, dimensions), np.float32)
-        drawn -= 0.5
-        drawn /= dimensions
-        self.inputs = nn.Parameter(torch.from_numpy(drawn), requires_grad=False)
-        self.outputs = nn.Parameter(torch.zeros(words, dimensions), requires_grad=False)
+        self.with_spare = [np.zeros((rows + spare, dimensions), np.float32) for rows in (words + ngrams, words)]
+        inputs, outputs = (matrix[: len(matrix) - spare] for matrix in self.with_spare)
+        np.random.default_rng(derive("weights", seed)).random(out=inputs, dtype=np.float32)
+        inputs -= 0.5
+        inputs /= dimensions
+        self.inputs = nn.Parameter(torch.from_numpy(inputs), requires_grad=False)
+        self.outputs = nn.Parameter(torch.from_numpy(outputs), requires_grad=False)
 
 
 @dataclass(frozen=True)
@@ -60,10 +67,16 @@ class Pieces:
         """The words of a piece, int32 [N], and where documents begin in it and where it ends, int64 [S + 1]."""
         first = number * self.size
         last = min(first + self.size, len(self.store))
-        ids = self.store.take(np.arange(first, last)).astype(np.int32)
+        ids = self.store.span(first, last).astype(np.int32)
         starts = self.store.document_starts
         within = starts[np.searchsorted(starts, first, "right") : np.searchsorted(starts, last, "left")]
         return ids, np.unique(np.array([0, *(within - first), last - first], np.int64))
+
+
+def spare_rows(objective: WordObjective, words: int, threads: int) -> int:
+    """Rows that threads are to have for themselves; with one, or where rows are not those of words alone, none."""
+    alone = threads == 1 or objective.negatives == 0 or objective.min_n > 0 or words < COMMON
+    return 0 if alone else threads * COMMON
 
 
 def pieces_for(store: TokenStore) -> Pieces:
@@ -118,17 +131,21 @@ class Trainer:
         return self.rate * self.schedule.rate(progress.step + piece / PIECES_A_ROUND, progress.seconds)
 
     def _piece_trainer(self) -> "_PieceTrainer":
-        return _PieceTrainer(self, self.matrices.inputs.numpy(), self.matrices.outputs.numpy())
+        return _PieceTrainer(self)
 
 
 class _PieceTrainer:
     """Trains on the piece that comes at a place in the endless order of epochs; called by several threads at once."""
 
-    def __init__(self, trainer: Trainer, inputs: np.ndarray, outputs: np.ndarray) -> None:
-        tables = trainer.tables
+    def __init__(self, trainer: Trainer) -> None:
+        tables, matrices = trainer.tables, trainer.matrices.with_spare
         self._trainer, self._kernel = trainer, trainer.objective.kernel(parts=tables.has_parts)
-        self._arrays = (tables.keep, tables.aims, tables.parts, inputs, outputs)
+        self._arrays = (tables.keep, tables.aims, tables.parts, *matrices)
         self._orders: dict[int, np.ndarray] = {}
+        self._own: SimpleQueue[int] = SimpleQueue()
+        words, spare = len(tables.keep), len(matrices[1]) - len(tables.keep)
+        for first in range(words, words + spare, COMMON) if spare else [0] * trainer.threads:
+            self._own.put(first)
         self._train(np.zeros(0, np.int32), np.zeros(1, np.int64), 0.0, 1)  # compiled now, not in a run's first seconds
 
     def __call__(self, place: int, rate: float) -> tuple[float, int]:
@@ -138,7 +155,10 @@ class _PieceTrainer:
         return self._train(*self._trainer.pieces.take(number), rate, seed)
 
     def _train(self, ids: np.ndarray, bounds: np.ndarray, rate: float, seed: int) -> tuple[float, int]:
-        return self._kernel(ids, bounds, *self._arrays, np.float32(rate), np.uint64(seed | 1))
+        own = self._own.get()
+        done = self._kernel(ids, bounds, *self._arrays, own, np.float32(rate), np.uint64(seed | 1))
+        self._own.put(own)
+        return done
 
     def _order(self, epoch: int) -> np.ndarray:
         if epoch not in self._orders:  # two threads may both compute it, to the same numbers
@@ -164,6 +184,6 @@ def held_out_loss(
     total = count = 0.0
     for number in range(len(pieces)):
         key = np.uint64(derive("held out", seed, number) | 1)
-        loss, predictions = kernel(*pieces.take(number), *arrays, np.float32(0), key)
+        loss, predictions = kernel(*pieces.take(number), *arrays, 0, np.float32(0), key)
         total, count = total + loss, count + predictions
     return total / count if count else None

@@ -58,6 +58,20 @@ def test_sentences_are_where_they_were_said_to_begin(tmp_path: Path) -> None:
     )
 
 
+@given(st.integers(0, 20), st.integers(0, 20))
+def test_a_span_is_what_its_positions_hold_across_shards(tmp_path_factory, first: int, more: int) -> None:  # type: ignore[no-untyped-def]
+    folder = tmp_path_factory.getbasetemp() / "spans"
+    if not folder.exists():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(store, "SHARD_TOKENS", 7)
+            writer = StoreWriter(folder, source="s", tokenizer="t", vocab_size=100)
+            writer.begin_document()
+            writer.add(range(20))
+            writer.close()
+    last = min(first + more, 20)
+    assert TokenStore(folder).span(first, last).tolist() == list(range(first, last))
+
+
 def test_a_store_without_sentences_says_so(tmp_path: Path) -> None:
     with pytest.raises(SelftaughtError, match="where sentences begin"):
         _ = write(tmp_path / "tokens", [[10]]).sentence_starts

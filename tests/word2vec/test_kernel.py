@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from selftaught.word2vec import kernel
-from selftaught.word2vec.forms import Aims, Form, Parts
+from selftaught.word2vec.forms import COMMON, Aims, Form, Parts
 from selftaught.word2vec.kernel import CLIP, SHARED, compiled
 from selftaught.word2vec.tables import huffman, noise
 from selftaught.word2vec.vocabulary import Vocabulary
@@ -129,12 +129,25 @@ def test_loss_and_vectors_are_those_of_the_definition(negatives: int, averaged: 
     )
     start = (drawn.normal(size=(2, WORDS + 10, DIMENSIONS)) / 2).astype(np.float32)  # no score beyond CLIP
     ours, theirs = start.copy(), start.astype(np.float64)
-    loss, count = compiled(form)(ids, bounds, *arrays, ours[0], ours[1], np.float32(0.05), np.uint64(12345))
+    loss, count = compiled(form)(ids, bounds, *arrays, ours[0], ours[1], 0, np.float32(0.05), np.uint64(12345))
     wanted, wanted_count = reference(form, ids, bounds, *arrays, theirs[0], theirs[1], 0.05, 12345)
     assert count == wanted_count > 200
     assert loss == pytest.approx(wanted, rel=1e-4)
     assert np.abs(ours - theirs).max() < 1e-4
     assert np.abs(ours - start).max() > 0.01
+
+
+def test_rows_of_a_threads_own_change_nothing_but_who_waits_for_whom() -> None:
+    """One thread learns the same with them, but for rounding: they are everybody's as soon as they are added."""
+    words = Vocabulary(tuple(f"w{i}" for i in range(200)), np.arange(2000, 0, -10))
+    ids = np.random.default_rng(0).integers(0, 200, 3000).astype(np.int32)
+    start = (np.random.default_rng(1).normal(size=(2, 200 + 2 * COMMON, DIMENSIONS)) / 4).astype(np.float32)
+    alone, apart = start.copy(), start.copy()
+    for matrices, own in ((alone, 0), (apart, 200 + COMMON)):
+        arrays = (words.keep(0), noise(words), Parts.none(), *matrices)
+        compiled(SKIPGRAM)(ids, np.array([0, 3000]), *arrays, own, np.float32(0.05), np.uint64(7))
+    assert np.abs(alone[:, :200] - apart[:, :200]).max() < 1e-4
+    assert np.array_equal(apart[:, 200 : 200 + COMMON], start[:, 200 : 200 + COMMON])  # another thread's
 
 
 def test_a_rate_of_zero_changes_nothing() -> None:
@@ -143,9 +156,9 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     both = np.random.default_rng(1).normal(size=(2, WORDS, DIMENSIONS)).astype(np.float32)
     before = both.copy()
     arrays, run = (words.keep(0), noise(words), Parts.none(), both[0], both[1]), compiled(SKIPGRAM)
-    first = run(ids, np.array([0, 100]), *arrays, np.float32(0), np.uint64(7))
+    first = run(ids, np.array([0, 100]), *arrays, 0, np.float32(0), np.uint64(7))
     assert np.array_equal(both, before)
-    assert run(ids, np.array([0, 100]), *arrays, np.float32(0), np.uint64(7)) == first
+    assert run(ids, np.array([0, 100]), *arrays, 0, np.float32(0), np.uint64(7)) == first
 
 
 def test_nothing_to_train_on_is_no_loss() -> None:
@@ -154,7 +167,7 @@ def test_nothing_to_train_on_is_no_loss() -> None:
     for ids, bounds in (([], [0]), ([], [0, 0]), ([3], [0, 1]), ([3, 4], [0, 1, 2])):
         arrays = (words.keep(0), noise(words), Parts.none(), both[0], both[1])
         given = np.array(ids, np.int32), np.array(bounds, np.int64)
-        assert run(*given, *arrays, np.float32(0.1), np.uint64(1)) == (0.0, 0)
+        assert run(*given, *arrays, 0, np.float32(0.1), np.uint64(1)) == (0.0, 0)
 
 
 @given(st.floats(-2 * CLIP, 2 * CLIP))
