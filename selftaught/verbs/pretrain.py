@@ -1,5 +1,6 @@
 """``selftaught pretrain``: a model from data that nobody has labelled."""
 
+import difflib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from selftaught import lookup
 from selftaught.console import note, tell
 from selftaught.errors import SelftaughtError
 from selftaught.preparing import check_recipe, prepare_pretraining
@@ -132,6 +134,10 @@ def _way(objective: str) -> _Way:
             f"{alone[0]} trains word vectors, not a network that others could share",
             do=f"give --objective {alone[0]} alone",
         )
+    if objective not in lookup.names(lookup.OBJECTIVES) and (
+        near := difflib.get_close_matches(objective, WORD_OBJECTIVES, 1, cutoff=0.75)
+    ):
+        raise SelftaughtError(f"there is no objective called {objective!r}", do=f"did you mean {near[0]}?")
     return _TRANSFORMERS
 
 
