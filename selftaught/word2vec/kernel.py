@@ -44,7 +44,7 @@ predictions. The arrays are
 - ``inputs`` float32 [V, D], or more rows where words have parts; ``outputs`` float32 [V, D]: changed in place.
 
 ``own`` is the first of ``COMMON`` rows of both, behind all others, that no other thread uses; 0 if there are none, as
-with hierarchical softmax and with parts. ``rate`` is the step size and ``seed`` a number that decides all draws.
+with parts. ``rate`` is the step size and ``seed`` a number that decides all draws.
 """
 
 
@@ -152,12 +152,13 @@ def _add_own(matrix: Any, own: Any, before: Any) -> None:
 
 
 @numba.njit(inline="always")
-def _turn_to(word: Any, aims: Any, targets: Any, signs: Any) -> Any:
-    """The way to a word into ``targets`` and ``signs``; how long it is."""
+def _turn_to(row: Any, aims: Any, own: Any, targets: Any, signs: Any) -> Any:
+    """The way to the word of a row into ``targets``, as rows, and ``signs``; how long it is."""
+    word = row - own if own and row >= own else row
     begin = aims.ends[word]
     length = aims.ends[word + 1] - begin
     for k in range(length):
-        targets[k], signs[k] = aims.links[begin + k], aims.weights[begin + k]
+        targets[k], signs[k] = _own(aims.links[begin + k], own), aims.weights[begin + k]
     return length
 
 
@@ -313,7 +314,7 @@ def compiled(form: Form) -> Kernel:
                 if rows <= 0:
                     continue
                 if tree:
-                    width = _turn_to(kept[middle], aims, targets, signs)
+                    width = _turn_to(kept[middle], aims, own, targets, signs)
                 else:
                     targets[0], signs[0] = kept[middle], 1
                     for k in range(1, width):  # the word itself is no noise

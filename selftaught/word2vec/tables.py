@@ -75,8 +75,8 @@ def noise(vocabulary: Vocabulary) -> Aims:
 def huffman(vocabulary: Vocabulary) -> Aims:
     """The way to each word through Huffman's tree of their counts: common words have short ways.
 
-    The V - 1 places where ways part have a row of the outputs each, the root the last (Mikolov et al. 2013b,
-    section 2.1; Morin and Bengio 2005).
+    The V - 1 places where ways part have a row of the outputs each, the root the first and others the earlier the more
+    often they are passed (Mikolov et al. 2013b, section 2.1; Morin and Bengio 2005).
     """
     words = len(vocabulary)
     above, turns = np.zeros(2 * words - 1, np.int64), np.ones(2 * words - 1, np.float32)
@@ -93,7 +93,7 @@ def huffman(vocabulary: Vocabulary) -> Aims:
     for word in range(words):
         place = word
         while place != root:
-            links.append(int(above[place]) - words)
+            links.append(root - int(above[place]))
             signs.append(float(turns[place]))
             place = above[place]
         ends[word + 1] = len(links)

@@ -75,7 +75,7 @@ class Pieces:
 
 def spare_rows(objective: WordObjective, words: int, threads: int) -> int:
     """Rows that threads are to have for themselves; with one, or where rows are not those of words alone, none."""
-    alone = threads == 1 or objective.negatives == 0 or objective.min_n > 0 or words < COMMON
+    alone = threads == 1 or objective.min_n > 0 or words <= COMMON
     return 0 if alone else threads * COMMON
 
 

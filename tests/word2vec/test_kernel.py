@@ -137,17 +137,20 @@ def test_loss_and_vectors_are_those_of_the_definition(negatives: int, averaged: 
     assert np.abs(ours - start).max() > 0.01
 
 
-def test_rows_of_a_threads_own_change_nothing_but_who_waits_for_whom() -> None:
+@pytest.mark.parametrize("negatives", [5, 0])
+def test_rows_of_a_threads_own_change_nothing_but_who_waits_for_whom(negatives: int) -> None:
     """One thread learns the same with them, but for rounding: they are everybody's as soon as they are added."""
-    words = Vocabulary(tuple(f"w{i}" for i in range(200)), np.arange(2000, 0, -10))
-    ids = np.random.default_rng(0).integers(0, 200, 3000).astype(np.int32)
-    start = (np.random.default_rng(1).normal(size=(2, 200 + 2 * COMMON, DIMENSIONS)) / 4).astype(np.float32)
-    alone, apart = start.copy(), start.copy()
-    for matrices, own in ((alone, 0), (apart, 200 + COMMON)):
-        arrays = (words.keep(0), noise(words), Parts.none(), *matrices)
-        compiled(SKIPGRAM)(ids, np.array([0, 3000]), *arrays, own, np.float32(0.05), np.uint64(7))
-    assert np.abs(alone[:, :200] - apart[:, :200]).max() < 1e-4
-    assert np.array_equal(apart[:, 200 : 200 + COMMON], start[:, 200 : 200 + COMMON])  # another thread's
+    words = Vocabulary(tuple(f"w{i}" for i in range(2 * COMMON)), np.arange(20 * COMMON, 0, -10))
+    ids = np.random.default_rng(0).integers(0, len(words), 5000).astype(np.int32)
+    start = (np.random.default_rng(1).normal(size=(2, len(words) + 2 * COMMON, DIMENSIONS)) / 4).astype(np.float32)
+    alone, apart, aims = start.copy(), start.copy(), noise(words) if negatives else huffman(words)
+    second = len(words) + COMMON
+    for matrices, own in ((alone, 0), (apart, second)):
+        arrays = (words.keep(0), aims, Parts.none(), *matrices)
+        run = compiled(SKIPGRAM._replace(negatives=negatives))
+        run(ids, np.array([0, 5000]), *arrays, own, np.float32(0.05), np.uint64(7))
+    assert np.abs(alone[:, : len(words)] - apart[:, : len(words)]).max() < 1e-3
+    assert np.array_equal(apart[:, len(words) : second], start[:, len(words) : second])  # another thread's
 
 
 def test_a_rate_of_zero_changes_nothing() -> None:
