@@ -15,6 +15,7 @@ _USES = {
     "text-generation": "AutoModelForCausalLM",
 }
 WORDS = "word-vectors"  # what gensim loads
+PICTURES = "image-feature-extraction"
 SENTENCES = "sentence-similarity"  # what sentence-transformers loads
 _LIBRARIES = {SENTENCES: "sentence-transformers", WORDS: "gensim"}
 _PIPELINES = {
@@ -29,7 +30,8 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
     """Write ``README.md`` into the run, in the form that the Hugging Face hub reads.
 
     Args:
-        kind: a key of :data:`_USES`, which of a task is the name of its pipeline, :data:`SENTENCES` or :data:`WORDS`.
+        kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or
+            :data:`SENTENCES`, :data:`WORDS` or :data:`PICTURES`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
@@ -75,6 +77,14 @@ def _use(kind: str) -> list[str]:
             "from gensim.models import KeyedVectors",
             "",
             'vectors = KeyedVectors.load_word2vec_format("model/vectors.bin", binary=True)  # beside this file',
+        ]
+    if kind == PICTURES:
+        return [
+            "from PIL import Image",
+            "from transformers import AutoImageProcessor, AutoModel",
+            "",
+            'processor, model = (kind.from_pretrained("model") for kind in (AutoImageProcessor, AutoModel))',
+            'states = model(**processor(Image.open("a.jpg"), return_tensors="pt")).last_hidden_state',
         ]
     return [
         f"from transformers import AutoTokenizer, {_USES[kind]}",

@@ -58,10 +58,27 @@ class TextSpec:
 
 
 @dataclass(frozen=True)
+class PictureSpec:
+    """What a pretext may know about pictures.
+
+    Args:
+        resolution: their sides, in pixels.
+        patch: the side of the patches that the network reads; None if it reads none.
+        mean, deviation: of each channel over the training pictures, in [0, 1]; float32 [3].
+    """
+
+    resolution: int
+    patch: int | None
+    mean: Tensor
+    deviation: Tensor
+
+
+@dataclass(frozen=True)
 class Spec:
     """What is known of the data, by modality."""
 
     text: TextSpec | None = None
+    image: PictureSpec | None = None
 
 
 class Objective(ABC):
@@ -96,6 +113,9 @@ class Objective(ABC):
     token_losses: ClassVar[tuple[str, ...]] = ()
     """The measures that are the mean cost of a token of the text, in nats: only for these are the unigram line
     and bits per byte a comparison."""
+
+    needs_patches: ClassVar[bool] = False
+    """True if the network must read a picture patch by patch, so that some can be left out."""
 
     taught: ClassVar[bool] = False
     """True if it learns from a trained network as well, which is the backbone called ``teacher``."""
@@ -206,6 +226,14 @@ class Sum(Objective):
     @property
     def token_losses(self) -> tuple[str, ...]:  # type: ignore[override]
         return tuple(f"{member.name}.{loss}" for member in self.members for loss in member.token_losses)
+
+    @property
+    def stream(self) -> str:  # type: ignore[override]
+        return self.members[0].stream
+
+    @property
+    def needs_patches(self) -> bool:  # type: ignore[override]
+        return any(member.needs_patches for member in self.members)
 
     @property
     def taught(self) -> bool:  # type: ignore[override]

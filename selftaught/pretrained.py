@@ -15,6 +15,7 @@ from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Pooling
+from selftaught.pictures.model import holds_picture_model
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run import Run
 from selftaught.word2vec.model import holds_words
@@ -161,6 +162,12 @@ def model_folder(place: str | Path) -> Path:
             "this run holds word vectors, not a transformer",
             where=str(place),
             do="use it with selftaught predict, embed, evaluate and verdict",
+        )
+    if holds_picture_model(place):
+        raise SelftaughtError(
+            "this run holds a network over pictures, not over text",
+            where=str(place),
+            do="use it with selftaught embed and verdict, or load its model/ in transformers",
         )
     if (place / "model" / "config.json").is_file():
         return place / "model"

@@ -26,6 +26,10 @@ class Data(_Section):
     """The column of the second text of a pair; detected if not given."""
     label: str | None = None
     """The label column; detected if not given."""
+    image: str | None = None
+    """The column of paths to pictures; detected if not given."""
+    resolution: int | None = Field(default=None, ge=8, le=1024, multiple_of=8)
+    """The sides that pictures are brought to, in pixels; from their own size if not given."""
     labels: str | None = None
     """Labels for the probe while pretraining."""
     test: str | None = None

@@ -270,9 +270,12 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor
 
 
 def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
-    state = optimizer.state_dict()
+    state, parameters = optimizer.state_dict(), [p for group in optimizer.param_groups for p in group["params"]]
     for key, value in {**tensors, **scalars}.items():
         index, _, name = key.partition(".")
+        if isinstance(value, Tensor) and value.shape == (parameter := parameters[int(index)]).shape:
+            # the fused optimizer goes over memory as it lies: moments must lie as their weights do (channels last)
+            value = torch.empty_like(parameter).copy_(value)
         state["state"].setdefault(int(index), {})[name] = value
     optimizer.load_state_dict(state)
 

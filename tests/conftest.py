@@ -12,7 +12,7 @@ from selftaught.backbones.presets import Size
 from selftaught.data.samples import samples_of
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
-from selftaught.objective import Batch, Spec
+from selftaught.objective import Batch, PictureSpec, Spec
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no bug; tests assert what is, not how fast
 settings.load_profile("untimed")
@@ -52,7 +52,18 @@ def bytelevel(texts: list[str]) -> TextTokenizer:
 
 @pytest.fixture(scope="session")
 def spec(tokenizer: TextTokenizer) -> Spec:
-    return Spec(text=tokenizer.spec())
+    quarter = torch.full((3,), 0.25)
+    return Spec(text=tokenizer.spec(), image=PictureSpec(resolution=16, patch=4, mean=2 * quarter, deviation=quarter))
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Batch:
+    """Eight pictures of 16 x 16, each of a colour of its own that grows lighter to one side."""
+    drawn = torch.Generator().manual_seed(0)
+    colours = torch.rand(8, 3, 1, 1, generator=drawn)
+    lighter = torch.linspace(0.2, 1, 16).view(1, 1, 1, 16)
+    noise = 0.1 * torch.rand(8, 3, 16, 16, generator=drawn)
+    return {"pixels": (255 * (colours * lighter + noise).clamp(0, 1)).to(torch.uint8)}
 
 
 @pytest.fixture(scope="session")

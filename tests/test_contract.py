@@ -13,7 +13,9 @@ from torch import nn
 from selftaught import lookup
 from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
 from selftaught.backbones.hf import TextBackbone
+from selftaught.backbones.presets import PatchSize
 from selftaught.backbones.teacher import Teacher
+from selftaught.backbones.vision import IMAGE, new_picture_backbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train
 from selftaught.objective import Batch, Objective, Spec
@@ -46,9 +48,11 @@ def objective(request: pytest.FixtureRequest) -> Objective:
 
 @pytest.fixture
 def samples(
-    objective: Objective, packed: Batch, segments: Batch, sentences: Batch, tokenizer: TextTokenizer
+    objective: Objective, packed: Batch, segments: Batch, sentences: Batch, pictures: Batch, tokenizer: TextTokenizer
 ) -> Samples:
-    """As the objective meets them: the examples of a task's own file, or text packed or as it asks for it."""
+    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, or pictures."""
+    if is_of_pictures(objective):
+        return Samples(len(pictures["pixels"]), lambda rows: {"pixels": pictures["pixels"][rows].clone()})
     if isinstance(objective, Task):
         examples = examples_of(type(objective))
         return Samples(len(examples), lambda rows: objective.encode(examples[rows], tokenizer, 64, labelled=True))
@@ -64,9 +68,21 @@ def new_learner(
     small_network: Callable[[TextTokenizer], TextBackbone],
     small_decoder: Callable[[TextTokenizer], TextBackbone],
 ) -> NewLearner:
+    if is_of_pictures(objective):
+        size = PatchSize(layers=2, width=32, head_width=16)
+        return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16))}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
     others = {"teacher": teacher(network(tokenizer), objective, spec)} if objective.taught else {}
     return lambda: Learner({"text": network(tokenizer), **others}, objective, spec)
+
+
+def is_of_pictures(objective: Objective) -> bool:
+    return objective.stream.partition(".")[0] == IMAGE
+
+
+def seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    torch.manual_seed(0)
+    return make()
 
 
 def teacher(network: TextBackbone, objective: Objective, spec: Spec) -> Teacher:

@@ -18,7 +18,7 @@ FLOORS = (
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
-        *{"scoring", "prompting", "trigram_baseline", "saved_task", "facts", "word2vec"},
+        *{"scoring", "prompting", "trigram_baseline", "saved_task", "facts", "word2vec", "pictures"},
     },
     {
         "preparing",
@@ -33,6 +33,7 @@ FLOORS = (
         "answering",
         "arriving",
         "few_shot",
+        "picture_judging",
         "suites",
         "verbs",
     },
@@ -82,7 +83,7 @@ def test_nothing_goes_round_in_a_circle() -> None:
 def test_only_the_backbones_know_transformers() -> None:
     """Its models' insides are for two files alone; the third one calls what it offers to everybody."""
     know = {name for name, file in FILES.items() if any(i.partition(".")[0] == "transformers" for i in imported(file))}
-    assert know == {"backbones.hf", "backbones.heads", "backbones.generation"}
+    assert know == {"backbones.hf", "backbones.heads", "backbones.generation", "backbones.vision"}
 
 
 @pytest.mark.parametrize("code", ["import selftaught", "from selftaught.cli import main; main()"])

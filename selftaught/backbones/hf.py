@@ -345,11 +345,10 @@ def from_folder(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.Modul
             use_safetensors=True,
             local_files_only=True,
             trust_remote_code=False,
-            attn_implementation="sdpa",
             output_loading_info=True,
             ignore_mismatched_sizes=True,
             dtype=torch.float32,
-            **options,
+            **{"attn_implementation": "sdpa", **options},
         )
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise SelftaughtError(

@@ -64,3 +64,46 @@ ALBERT_SIZES = {
 }
 
 EVERY_SIZE: dict[str, Size | AlbertSize] = {**SIZES, **ALBERT_SIZES}
+
+
+@dataclass(frozen=True)
+class PatchSize:
+    """A vision transformer's dimensions.
+
+    Args:
+        layers: number of transformer layers.
+        width: size of a patch's vector (D).
+        head_width: size of one attention head.
+        patch: side of a patch in pixels, for pictures of up to 64 pixels a side; larger ones have larger patches.
+    """
+
+    layers: int
+    width: int
+    head_width: int
+    patch: int = 4
+
+
+@dataclass(frozen=True)
+class ConvSize:
+    """The dimensions of a RegNet (Radosavovic et al. 2020).
+
+    Args:
+        depths: layers of each stage; each after the first halves the sides.
+        widths: channels of each stage.
+        group: channels of a group of the 3 x 3 convolutions.
+    """
+
+    depths: tuple[int, ...]
+    widths: tuple[int, ...]
+    group: int
+
+
+PICTURE_SIZES: dict[str, PatchSize | ConvSize] = {
+    "conv-tiny": ConvSize(depths=(1, 2, 2), widths=(48, 96, 192), group=48),
+    "conv-small": ConvSize(depths=(2, 3, 3), widths=(64, 128, 256), group=64),
+    "conv-base": ConvSize(depths=(2, 4, 6, 2), widths=(64, 128, 256, 512), group=64),
+    "vit-tiny": PatchSize(layers=4, width=128, head_width=32),
+    "vit-small": PatchSize(layers=6, width=192, head_width=64),
+    "vit-medium": PatchSize(layers=12, width=384, head_width=64),
+    "vit-base": PatchSize(layers=12, width=768, head_width=64),
+}

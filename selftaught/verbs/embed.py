@@ -1,7 +1,8 @@
-"""``selftaught embed``: vectors of texts, for search, clustering, or any model of one's own."""
+"""``selftaught embed``: vectors of texts or pictures, for search, clustering, or any model of one's own."""
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,22 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selftaught.console import tell
+from selftaught.data.picture_decoding import PictureProblem
+from selftaught.data.picture_source import PictureItem, open_pictures
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row
 from selftaught.errors import SelftaughtError
 from selftaught.features import POOLS, sentence_vectors, text_features
-from selftaught.machine import pick_device
+from selftaught.machine import pick_device, pick_precision
+from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import open_pretrained
 from selftaught.verbs import Place
 from selftaught.word2vec.formats import write_binary, write_text
 from selftaught.word2vec.model import WordModel, holds_words
 
 _ROWS_AT_ONCE = 4096
+_PICTURES_AT_ONCE = 512
 _WORD_FORMS = {".txt": write_text, ".bin": write_binary}
 
 
@@ -35,14 +40,15 @@ def embed(
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Write the vector of each row of the data to a Parquet file: text, file, line, vector.
+    """Write the vector of each row of the data to a Parquet file: text, file, line, vector; of pictures file, line,
+    label, vector.
 
     It is the sentence vector of a model that was trained to make one, and otherwise the features that a probe sees; of
     word vectors, the weighted mean of a text's words. Without DATA, word vectors themselves are written.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
-        data: Text as for pretrain; a line of a text file is a row.
+        data: Text or pictures as for pretrain; a line of a text file is a row.
         out: The Parquet file; of the words themselves also .txt or .bin, which are word2vec's own forms.
         text: The column that holds the text.
         device: cpu, cuda, …
@@ -51,24 +57,19 @@ def embed(
     out = Path(out)
     if data is None:
         return _words(WordModel.load(run), out, json)
-    values, width, kind = _vectors(run, device)
-    schema = pa.schema(
-        [("text", pa.string()), ("file", pa.string()), ("line", pa.int64()), ("vector", pa.list_(pa.float32(), width))]
-    )
-    tally, source = Tally(), open_text(data, text=text)
-    rows = iter(source.rows(tally))
     if out.is_dir():
         raise SelftaughtError("this is a folder, not a Parquet file", where=str(out), do="name a file in it")
+    found = _of_pictures(run, data, device) if holds_picture_model(run) else _of_text(run, data, text, device)
+    width, kind, tally = found.width, found.kind, found.tally
+    schema = pa.schema([*found.columns, ("vector", pa.list_(pa.float32(), width))])
     aside = out.with_name(out.name + ".partial")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         with pq.ParquetWriter(aside, schema) as writer:
-            for block in _blocks(rows):
-                texts = [row.text.strip() for row in block]
-                vectors = pa.FixedSizeListArray.from_arrays(pa.array(values(texts).ravel()), width)
-                files, lines = [row.file for row in block], [row.line for row in block]
-                writer.write_table(pa.table([texts, files, lines, vectors], schema=schema))
-        require_rows(source, tally)
+            for columns, vectors in found.blocks:
+                rows = pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), width)
+                writer.write_table(pa.table([*columns, rows], schema=schema))
+        found.require()
         aside.replace(out)
     except OSError as error:
         what = f"the vectors cannot be written: {error}"
@@ -80,6 +81,70 @@ def embed(
     return tell(
         report, [f"rows        {tally.summary()}", f"vectors     {out}, {kind} of {width} dimensions"], json=json
     )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What is to be written.
+
+    Args:
+        width: numbers of a vector.
+        kind: what the vectors are.
+        columns: the columns before the vectors, with their types.
+        blocks: some rows at a time: the columns, and the vectors float32 [N, D].
+        require: raises if there was nothing.
+    """
+
+    width: int
+    kind: str
+    columns: list[tuple[str, pa.DataType]]
+    blocks: Iterator[tuple[list[list[Any]], np.ndarray]]
+    tally: Tally
+    require: Callable[[], None]
+
+
+def _of_text(run: Place, data: str, text: str | None, device: str | None) -> _Found:
+    values, width, kind = _vectors(run, device)
+    tally, source = Tally(), open_text(data, text=text)
+
+    def blocks() -> Iterator[tuple[list[list[Any]], np.ndarray]]:
+        for block in _blocks(iter(source.rows(tally))):
+            texts = [row.text.strip() for row in block]
+            yield [texts, [row.file for row in block], [row.line for row in block]], values(texts)
+
+    columns = [("text", pa.string()), ("file", pa.string()), ("line", pa.int64())]
+    return _Found(width, kind, columns, blocks(), tally, lambda: require_rows(source, tally))
+
+
+def _of_pictures(run: Place, data: str, device: str | None) -> _Found:
+    where = pick_device(device)
+    model, tally, source = PictureModel.load(run, pick_precision(where)), Tally(), open_pictures(data)
+    model.backbone.to(where)
+
+    def kept() -> Iterator[tuple[PictureItem, np.ndarray]]:
+        for item in source.items():
+            try:
+                pixels = item.load(model.spec.resolution)
+            except PictureProblem as problem:
+                tally.quarantine(item.file, item.line, str(problem))
+            else:
+                tally.keep()
+                yield item, pixels
+
+    def blocks() -> Iterator[tuple[list[list[Any]], np.ndarray]]:
+        pictures = kept()
+        while block := list(islice(pictures, _PICTURES_AT_ONCE)):
+            items = [item for item, _ in block]
+            columns: list[list[Any]] = [[i.file for i in items], [i.line for i in items], [i.label for i in items]]
+            yield columns, model.features(np.stack([pixels for _, pixels in block]))
+
+    def require() -> None:
+        if not tally.kept:
+            what = f"not one picture can be used; {'; '.join(tally.named(1))}"
+            raise SelftaughtError(what, where=source.description, do="give other pictures")
+
+    columns = [("file", pa.string()), ("line", pa.int64()), ("label", pa.string())]
+    return _Found(model.backbone.width, "features of pictures", columns, blocks(), tally, require)
 
 
 def _vectors(run: Place, device: str | None) -> tuple[Callable[[list[str]], np.ndarray], int, str]:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
+from selftaught.pretrained import model_folder
 from selftaught.recipe import compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
@@ -88,6 +89,7 @@ def finetune(
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
             return tell(done, summary(done), json=json)
+        model_folder(begun_from)  # a wrong model is told of before its labels are read
         ready = prepare_finetuning(before or asked)
         for line in ready.lines():
             note(line)

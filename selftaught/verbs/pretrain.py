@@ -10,8 +10,15 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught import lookup
+from selftaught.backbones.vision import IMAGE
 from selftaught.console import note, tell
+from selftaught.data.picture_source import holds_pictures
 from selftaught.errors import SelftaughtError
+from selftaught.pictures.pretraining import (
+    picture_summary,
+    prepare_picture_pretraining,
+    run_picture_pretraining,
+)
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretraining import run_pretraining, summary
 from selftaught.recipe import Recipe, compose, settled
@@ -44,18 +51,19 @@ def pretrain(
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Turn unlabelled text into a pretrained model.
+    """Turn unlabelled text or pictures into a pretrained model.
 
     The same command again resumes an interrupted run; a finished one is left as it is.
 
     Args:
         data: A folder, a file, builtin:NAME or hf:NAME.
-        objective: What to learn; "selftaught objectives" lists them. mlm if not given.
+        objective: What to learn; "selftaught objectives" lists them. If not given mlm, and simclr for pictures.
         out: The run folder; runs/DATA-OBJECTIVE if not given.
         steps: Train for so many steps.
         epochs: Train for so many passes over the data.
         for_: Train for so long, such as 90s, 10m or 1h30m; 10m if no budget is given.
-        size: tiny, small, medium or base, chosen from the budget if not given; or albert-tiny, -small or -base.
+        size: tiny, small, medium or base, chosen from the budget if not given; or albert-tiny, -small or -base. For
+            pictures conv-tiny, -small or -base, or vit-tiny, -small, -medium or -base.
         init: A run or checkpoint folder to go on from.
         text: The column that holds the text.
         labels: Labelled data for a probe while training; never trained on.
@@ -68,6 +76,8 @@ def pretrain(
         dry_run: Print the plan and stop; the tokenised corpus stays for the run itself.
         json: Print one JSON object.
     """
+    if objective is None and recipe is None and holds_pictures(data):
+        objective = "simclr"
     given = {
         "verb": "pretrain",
         "data.path": data,
@@ -123,6 +133,7 @@ class _Way:
 
 
 _TRANSFORMERS = _Way(prepare_pretraining, run_pretraining, summary)
+_PICTURES = _Way(prepare_picture_pretraining, run_picture_pretraining, picture_summary)
 _WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
 
 
@@ -138,7 +149,13 @@ def _way(objective: str) -> _Way:
         near := difflib.get_close_matches(objective, WORD_OBJECTIVES, 1, cutoff=0.75)
     ):
         raise SelftaughtError(f"there is no objective called {objective!r}", do=f"did you mean {near[0]}?")
-    return _TRANSFORMERS
+    kinds = {part: lookup.find(part, lookup.OBJECTIVES).stream.partition(".")[0] for part in objective.split("+")}
+    of_pictures, of_text = ([part for part, kind in kinds.items() if (kind == IMAGE) is side] for side in (True, False))
+    if of_pictures and of_text:
+        raise SelftaughtError(
+            f"{of_pictures[0]} learns from pictures, and {of_text[0]} from text", do="fuse objectives of one kind"
+        )
+    return _PICTURES if of_pictures else _TRANSFORMERS
 
 
 def _label(data: str) -> str:

@@ -12,6 +12,8 @@ from selftaught.errors import SelftaughtError
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
 from selftaught.lookup import find_task
 from selftaught.machine import pick_device, pick_precision
+from selftaught.picture_judging import judge_pictures, read_labelled
+from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import compose
 from selftaught.report import write_report
@@ -43,12 +45,13 @@ def verdict(
     """Say whether self-supervision helped, with the label-efficiency curve that shows it.
 
     The pretrained model stands beside the same network untrained and the task's baselines, such as TF-IDF with logistic
-    regression and the majority class, at 8, 32, 128 and all labels a class, each drawn several times. Nothing is tuned
-    on the test rows.
+    regression (of pictures, raw pixels with that and with kNN) and the majority class, at 8, 32, 128 and all labels a
+    class, each drawn several times. Nothing is tuned on the test rows.
 
     Args:
         run: A run, or any checkpoint folder of transformers.
-        labels: Labels as for finetune, or builtin:docs.
+        labels: Labels as for finetune, or builtin:docs. Of pictures a folder with one subfolder a class, a table of
+            paths and labels, or whatever else pretrain reads that names labels.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         test: Labels to be tested on; a part of LABELS if not given.
         text: The column that holds the text.
@@ -65,6 +68,9 @@ def verdict(
     """
     _check_numbers(seeds, seed)
     sizes = _budgets(budgets)
+    if holds_picture_model(run):
+        _refuse_text(task, {"--text": text, "--second": second, "--finetune": finetune, "--set": set_})
+        return _of_pictures(run, labels, test, label, sizes, seeds, seed, out, device, json=json)
     subject = _subject(run, device)
     kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
     columns = Columns(text, second, label)
@@ -88,6 +94,42 @@ def verdict(
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")
         replace_file(place.folder / "verdict_rows.json", dump(rows_used(details)))
         lines = _lines(found)
+        write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
+    return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
+
+
+def _refuse_text(task: str, asked: dict[str, Any]) -> None:
+    given = [name for name, value in asked.items() if value] + ([f"--task {task}"] if task != "classify" else [])
+    if given:
+        raise SelftaughtError(f"{given[0]} is for text, and this run is one of pictures", do="leave it out")
+
+
+def _of_pictures(
+    run: Place,
+    labels: str,
+    test: str | None,
+    label: str | None,
+    budgets: tuple[int | None, ...],
+    seeds: int,
+    seed: int,
+    out: Place | None,
+    device: str | None,
+    *,
+    json: bool,
+) -> dict[str, Any]:
+    where, origin = pick_device(device), Run(Path(run))
+    model = PictureModel.load(run, pick_precision(where))
+    model.backbone.to(where)
+    default = Path(run) if origin.recipe.exists() else Path("runs") / f"verdict-{Path(run).name}"
+    place = Run(Path(out) if out else default)
+    with place.locked():
+        pictures = read_labelled(labels, test, place.folder / "labelled", model.spec.resolution, seed, label=label)
+        seen = origin.folder / "pictures" / "pictures.npy"
+        found, details = judge_pictures(model, pictures, seen, budgets=budgets, seeds=seeds, seed=seed, tell=note)
+        report = {**found.to_json(), "labels": labels, "test": test}
+        draw_efficiency(found.of_metric(), place.folder / "verdict.png")
+        replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
+        lines = _lines(found, "have the pixels of a picture it was pretrained on")
         write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
     return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
 
@@ -131,7 +173,7 @@ def _refuse_labelled(pretrained: Pretrained) -> None:
     )
 
 
-def _lines(found: Verdict) -> list[str]:
+def _lines(found: Verdict, seen: str = "stand word for word in the pretraining text") -> list[str]:
     """The table and the sentence, for the terminal and the report."""
     points = found.of_metric()
     budgets = list(dict.fromkeys((p.labels_per_class, p.total_labels) for p in points))
@@ -145,9 +187,9 @@ def _lines(found: Verdict) -> list[str]:
     amount = f"{'at least ' if found.saved.at_least else ''}{found.labels_saved:,} (at {found.saved.at.budget})"
     lines.append(f"labels saved  {amount if found.labels_saved else 0}")
     if found.overlap is None:
-        lines.append("overlap       unknown: the pretraining text is not at hand")
+        lines.append("overlap       unknown: what it was pretrained on is not at hand")
     else:
-        lines.append(f"overlap       {len(found.overlap)} test rows stand word for word in the pretraining text")
+        lines.append(f"overlap       {len(found.overlap)} test rows {seen}")
     return lines + [f"note          {sentence}" for sentence in found.notes]
 
 

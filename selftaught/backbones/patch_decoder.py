@@ -1,0 +1,47 @@
+"""The small decoder that draws the patches of a picture that its encoder did not see (He et al. 2022, section 3)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from selftaught.objective import Batch
+from selftaught.pretext.image import patches_of
+
+
+def hidden_patches(batch: Batch, patch: int) -> Tensor:
+    """The pixels of the ``hidden`` [N, M] patches of ``pixels``, float32 [N, M, patch * patch * 3]."""
+    patches = patches_of(batch["pixels"].float(), patch)
+    return patches.gather(1, batch["hidden"][..., None].expand(-1, -1, patches.shape[-1]))
+
+
+class PatchDecoder(nn.Module):
+    """From the states of what is visible to the pixels of what is not.
+
+    Args:
+        width: of the states.
+        inner: of its own vectors.
+        patches: of a picture.
+        patch: the side of one.
+    """
+
+    def __init__(self, width: int, inner: int, layers: int, patches: int, patch: int) -> None:
+        super().__init__()
+        self.patch = patch
+        self.enter = nn.Linear(width, inner)
+        self.hidden = nn.Parameter(torch.randn(inner) * 0.02)
+        self.places = nn.Parameter(torch.randn(patches, inner) * 0.02)
+        make = lambda: nn.TransformerEncoderLayer(  # noqa: E731
+            inner, max(1, inner // 32), 4 * inner, dropout=0.0, activation=F.gelu, batch_first=True, norm_first=True
+        )
+        self.layers = nn.ModuleList(make() for _ in range(layers))
+        self.norm = nn.LayerNorm(inner)
+        self.leave = nn.Linear(inner, 3 * patch * patch)
+
+    def forward(self, states: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
+        """From [N, 1 + K, D] to [N, M, patch * patch * 3]."""
+        seen = self.enter(states)
+        asked = (self.hidden + self.places[hidden]).to(seen.dtype)
+        rows = torch.cat([seen[:, :1], seen[:, 1:] + self.places[visible].to(seen.dtype), asked], 1)
+        for layer in self.layers:
+            rows = layer(rows)
+        return self.leave(self.norm(rows[:, -hidden.shape[1] :]))

@@ -1,0 +1,147 @@
+"""Networks over pictures: transformers' ViT, which can read some patches and not others, and RegNet (convolutions)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from torch import Tensor, nn
+from transformers import AutoModel
+
+from selftaught.backbones.hf import from_folder, with_options
+from selftaught.backbones.presets import ConvSize, PatchSize
+from selftaught.objective import Batch
+
+IMAGE = "image"
+PICTURE_KINDS = ("vit", "regnet")
+
+
+class PictureBackbone(nn.Module):
+    """A network over pictures without any head.
+
+    Args:
+        encoder: a transformers base model, ``vit`` or one of convolutions.
+    """
+
+    def __init__(self, encoder: Any) -> None:
+        super().__init__()
+        if encoder.config.model_type == "vit":
+            encoder.pooler = None  # a pooler is a head; left here it would get no gradient
+        else:
+            encoder.pooler = nn.Identity()  # it gives the mean, which is taken from the states
+            encoder.to(memory_format=torch.channels_last)  # convolutions are half again as fast
+        self.encoder: Any = encoder
+
+    @property
+    def config(self) -> Any:
+        """The transformers configuration."""
+        return self.encoder.config
+
+    @property
+    def reads_patches(self) -> bool:
+        """Whether it reads patches, each by itself, so that some can be left out."""
+        return bool(self.config.model_type == "vit")
+
+    @property
+    def width(self) -> int:
+        """Of a state (D)."""
+        return self.config.hidden_size if self.reads_patches else self.config.hidden_sizes[-1]
+
+    @property
+    def patch(self) -> int:
+        """The side of a patch, in pixels."""
+        return self.config.patch_size
+
+    def forward(self, batch: Batch) -> Tensor:
+        """States [N, T, D] of ``pixels`` float [N, 3, H, W].
+
+        Of a network of patches the first state is that of the picture as a whole, the others those of its patches: all,
+        or those at ``visible`` int64 [N, K]. What is not visible is not computed (He et al. 2022, section 3). Of
+        convolutions the states are the places of the last layer.
+        """
+        pixels = batch["pixels"]
+        if not self.reads_patches:
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            return self.encoder(pixels).last_hidden_state.flatten(2).transpose(1, 2)
+        visible = batch.get("visible")
+        if visible is None:
+            return self.encoder(pixel_values=pixels).last_hidden_state
+        inside = self.encoder.embeddings
+        patches = inside.patch_embeddings(pixels) + inside.position_embeddings[:, 1:]
+        kept = patches.gather(1, visible[..., None].expand(-1, -1, patches.shape[-1]))
+        whole = (inside.cls_token + inside.position_embeddings[:, :1]).expand(len(kept), -1, -1)
+        states = torch.cat([whole, kept], 1)
+        for layer in self.encoder.layers:
+            states = layer(states, None)
+        return self.encoder.layernorm(states)
+
+    def pooled(self, states: Tensor) -> Tensor:
+        """One vector a picture [N, D]: the mean of its states."""
+        return states.mean(1)
+
+
+def picture_backbone(backbones: nn.ModuleDict) -> PictureBackbone:
+    """The picture network among a learner's backbones."""
+    found = backbones[IMAGE]
+    assert isinstance(found, PictureBackbone)
+    return found
+
+
+def new_picture_backbone(size: PatchSize | ConvSize, resolution: int) -> PictureBackbone:
+    """An untrained network of a size for pictures of a resolution."""
+    if isinstance(size, PatchSize):
+        patch = size.patch if resolution <= 64 else 2 * size.patch if resolution <= 128 else 16
+        config: Any = transformers.ViTConfig(
+            hidden_size=size.width,
+            num_hidden_layers=size.layers,
+            num_attention_heads=size.width // size.head_width,
+            intermediate_size=4 * size.width,
+            image_size=resolution,
+            patch_size=patch,
+        )
+    else:
+        config = transformers.RegNetConfig(
+            embedding_size=size.widths[0],
+            hidden_sizes=list(size.widths),
+            depths=list(size.depths),
+            groups_width=size.group,
+            layer_type="x",
+            downsample_in_first_stage=resolution > 64,
+        )
+    return from_config(config)
+
+
+def from_config(config: Any) -> PictureBackbone:
+    """An untrained network as its configuration says."""
+    return PictureBackbone(AutoModel.from_config(config))
+
+
+def load_picture_backbone(folder: Path) -> PictureBackbone:
+    """The network in a transformers folder."""
+    model, _ = from_folder(AutoModel, folder, attn_implementation=None)
+    return PictureBackbone(model)
+
+
+def untrained_picture_twin(backbone: PictureBackbone) -> PictureBackbone:
+    """The same network with weights as they would have been before any training."""
+    return from_config(with_options(backbone.config))
+
+
+def save_picture_model(folder: Path, backbone: PictureBackbone) -> None:
+    """Write ``config.json`` and ``model.safetensors`` as the transformers class has them."""
+    model = AutoModel.from_config(backbone.config)
+    model.load_state_dict(backbone.encoder.state_dict(), strict=False)
+    model.save_pretrained(folder)
+
+
+def moving_average(teacher: nn.Module, student: nn.Module, momentum: float) -> None:
+    """Bring each weight of the teacher a step nearer to the student's."""
+    with torch.no_grad():
+        for slow, fast in zip(teacher.parameters(), student.parameters(), strict=True):
+            slow.lerp_(fast, 1 - momentum)
+
+
+def projector(width: int, inner: int, out: int, make: Callable[[int], nn.Module] = nn.BatchNorm1d) -> nn.Sequential:
+    """The head of a contrastive objective: one hidden layer (Chen et al. 2020, section 4.2)."""
+    return nn.Sequential(nn.Linear(width, inner, bias=False), make(inner), nn.ReLU(), nn.Linear(inner, out))

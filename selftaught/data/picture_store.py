@@ -1,0 +1,191 @@
+"""Pictures decoded once, at the size that is worked with: bytes on disk, mapped into memory.
+
+pictures.npy     uint8 [N, 3, S, S]
+pictures.json    where each comes from, its label, which are held out, and the SHA-256 of the array
+"""
+
+import hashlib
+import json
+import warnings
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught.data.picture_decoding import PictureProblem
+from selftaught.data.picture_source import PictureItem, PictureSource
+from selftaught.data.store import sha256_of
+from selftaught.data.tally import QUARANTINE, Tally
+from selftaught.errors import SelftaughtError, saving
+from selftaught.objective import Batch
+from selftaught.randomness import derive
+
+_FACTS = "pictures.json"
+_HELD_OUT = 0.05  # of the pictures, told by a hash of their pixels, so that copies stay together
+_MOST_HELD_OUT = 2_000
+_DECODERS = 4  # threads; Pillow decodes without Python's lock
+_AHEAD = 64  # pictures that may wait decoded
+
+
+@dataclass(frozen=True)
+class PictureStore:
+    """Decoded pictures.
+
+    Args:
+        pixels: uint8 [N, 3, S, S].
+        files: where each comes from, as ``file`` or ``file:line``.
+        labels: what its place says of each; empty where nothing.
+        held_out: whether each is kept from training, bool [N].
+        description: what was detected, for the user.
+        tally: pictures kept and set aside, as JSON.
+        copies: pictures whose pixels another one before them has.
+    """
+
+    pixels: np.ndarray
+    files: tuple[str, ...]
+    labels: tuple[str, ...]
+    held_out: np.ndarray
+    description: str
+    tally: dict[str, Any]
+    copies: int
+
+    @property
+    def resolution(self) -> int:
+        return self.pixels.shape[-1]
+
+    def part(self, *, held_out: bool) -> "Pictures":
+        """Those to train on, or those that are kept from it."""
+        return Pictures(self.pixels, np.flatnonzero(self.held_out == held_out))
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Some of the pictures of a store, as the loader takes them.
+
+    Args:
+        rows: their places in the store, int64 [N].
+    """
+
+    pixels: np.ndarray
+    rows: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def take(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
+        """``pixels`` uint8 [B, 3, S, S]."""
+        return {"pixels": torch.from_numpy(self.pixels[self.rows[indices]])}
+
+
+def prepare_pictures(
+    source: PictureSource, folder: Path, *, resolution: int, seed: int, keep: bool = False
+) -> PictureStore:
+    """Decode the pictures of ``source`` into ``folder``; what is there already and still fits is used as it is.
+
+    Raises:
+        SelftaughtError: if not one can be used, or the store is damaged.
+    """
+    asked = {"source": source.fingerprint, "resolution": resolution, "seed": seed}
+    known = _read(folder)
+    if known is None or (not keep and known["asked"] != asked):
+        known = _make(source, folder, asked)
+    array = folder / "pictures.npy"
+    if not array.is_file() or sha256_of(array) != known["sha256"]:
+        raise SelftaughtError(
+            "the picture store is damaged: this file does not match its SHA-256",
+            where=str(array),
+            do=f"delete {folder} and run the same command again; it is made anew",
+        )
+    facts = (tuple(known["files"]), tuple(known["labels"]), np.array(known["held_out"], bool))
+    return PictureStore(np.load(array, mmap_mode="r"), *facts, known["description"], known["tally"], known["copies"])
+
+
+def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (_FACTS, QUARANTINE):
+        (folder / name).unlink(missing_ok=True)
+    tally, size, threshold = Tally(log=folder / QUARANTINE), asked["resolution"], _threshold(asked["seed"])
+    files, labels, held_out, seen = [], [], [], set()
+    for refused in source.refused:
+        tally.quarantine(refused.file, refused.line, refused.why)
+    with saving(folder), (folder / "pictures.npy").open("wb") as out:
+        _write_header(out, 0, size)
+        for item, done in _decoded(source, size):
+            try:
+                pixels = done.result()
+            except PictureProblem as problem:
+                tally.quarantine(item.file, item.line, str(problem))
+                continue
+            pixels.tofile(out)
+            digest = hashlib.sha256(pixels.tobytes() + asked["seed"].to_bytes(8, "big")).digest()
+            seen.add(digest)
+            tally.keep()
+            files.append(item.file if not item.line else f"{item.file}:{item.line}")
+            labels.append(item.label)
+            held_out.append(digest < threshold)
+        out.seek(0)
+        _write_header(out, len(files), size)
+    _require(files, source, tally)
+    held = _bounded(np.array(held_out), asked["seed"])
+    known = {
+        "asked": asked,
+        "description": source.description,
+        "tally": tally.to_json(),
+        "copies": len(files) - len(seen),
+        "files": files,
+        "labels": labels,
+        "held_out": held.astype(int).tolist(),
+        "sha256": sha256_of(folder / "pictures.npy"),
+    }
+    with saving(folder):
+        (folder / _FACTS).write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+    return known
+
+
+def _threshold(seed: int) -> bytes:
+    return int(_HELD_OUT * 2**256).to_bytes(32, "big")
+
+
+def _bounded(held_out: np.ndarray, seed: int) -> np.ndarray:
+    """At most ``_MOST_HELD_OUT``: of a large set a small share is enough."""
+    places = np.flatnonzero(held_out)
+    if len(places) > _MOST_HELD_OUT:
+        held_out[np.random.default_rng(derive("held out", seed)).permutation(places)[_MOST_HELD_OUT:]] = False
+    return held_out
+
+
+def _decoded(source: PictureSource, size: int) -> Iterator[tuple[PictureItem, Future[np.ndarray]]]:
+    """Each picture in its order, decoded by threads ahead of the one that asks."""
+    waiting: deque[tuple[PictureItem, Future[np.ndarray]]] = deque()
+    with ThreadPoolExecutor(_DECODERS) as pool, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of odd metadata; what matters is whether there is a picture
+        for item in source.items():
+            waiting.append((item, pool.submit(partial(item.load, size))))
+            if len(waiting) > _AHEAD:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _require(files: list[str], source: PictureSource, tally: Tally) -> None:
+    if not files:
+        why = f": {tally.records[0]}" if tally.records else ""
+        raise SelftaughtError(f"not one picture can be used{why}", where=source.description, do="give other pictures")
+
+
+def _write_header(out: Any, count: int, size: int) -> None:
+    """numpy's, which leaves room for the count that is known at the end only."""
+    shape = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
+    np.lib.format.write_array_header_1_0(out, shape)
+
+
+def _read(folder: Path) -> Any:
+    try:
+        return json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

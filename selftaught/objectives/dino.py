@@ -1,0 +1,80 @@
+"""Self-distillation without labels: tell what one's moving average says of another view (Caron et al. 2021)."""
+
+import copy
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from selftaught.backbones.vision import moving_average, picture_backbone, projector
+from selftaught.objective import Batch, Objective, Spec, Sums
+from selftaught.pretext.image import Views
+from selftaught.pretext.pictures import two_views
+from selftaught.randomness import Randomness
+
+
+@dataclass(frozen=True)
+class DINO(Objective):
+    """Two views, and a teacher that is the moving average of its student, who says of each what it says of the other.
+
+    What keeps all answers from being one is that the teacher's are centred and sharpened (section 3.1). Two views of
+    one size are made; the paper's smaller ones are not.
+
+    Args:
+        prototypes: the number of things that can be said.
+        student_temperature, teacher_temperature: by which logits are divided; the teacher's is the sharper.
+        momentum: of the teacher, and of the centre of its answers.
+        area, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
+    """
+
+    couples_batch: ClassVar[bool] = True
+    stream: ClassVar[str] = "image.taught"
+
+    prototypes: int = 1024
+    student_temperature: float = 0.1
+    teacher_temperature: float = 0.04
+    momentum: float = 0.99
+    area: float = 0.2
+    jitter: float = 0.4
+    grey: float = 0.2
+    blur: float = 0.0
+    solarise: float = 0.1
+
+    def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
+        """From ``pixels`` uint8 [B, 3, H, W]: the first views and then the second, float [2B, 3, H, W]."""
+        how = Views(self.area, jitter=self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
+        return {**two_views(samples, spec, rng, how), "n": 2 * len(samples["pixels"])}
+
+    def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        backbone = picture_backbone(backbones)
+        student = projector(backbone.width, 2 * backbone.width, self.prototypes)
+        teacher = nn.ModuleList(copy.deepcopy(part) for part in (backbone, student)).requires_grad_(False)
+        parts = nn.ModuleDict({"student": student, "teacher": teacher})
+        parts.register_buffer("centre", torch.zeros(self.prototypes))
+        return parts
+
+    def features(self, backbones: nn.ModuleDict, heads: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The states of the student and the logits of the teacher, of all views."""
+        slow, say = heads.get_submodule("teacher").children()
+        with torch.no_grad():
+            said = say(slow(batch).mean(1)).float()
+        return picture_backbone(backbones)(batch), said
+
+    def loss(self, features: tuple[Tensor, Tensor], heads: nn.Module, batch: Batch) -> Sums:
+        """The cross-entropy of the student's words for a view to the teacher's for the other, in nats (equation 3)."""
+        states, said = features
+        logits = heads.get_submodule("student")(states.mean(1)).float()
+        centre = heads.get_buffer("centre")
+        wanted = F.softmax((said - centre) / self.teacher_temperature, -1).roll(len(said) // 2, 0)
+        if heads.training:
+            centre.lerp_(said.mean(0), 1 - self.momentum)
+        spread = -(wanted.mean(0) * (wanted.mean(0) + 1e-9).log()).sum()
+        told = F.log_softmax(logits / self.student_temperature, -1)
+        return {"loss": -(wanted * told).sum(), "spread": spread * len(said)}
+
+    def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:
+        slow, say = heads.get_submodule("teacher").children()
+        moving_average(slow, picture_backbone(backbones), self.momentum)
+        moving_average(say, heads.get_submodule("student"), self.momentum)

@@ -1,0 +1,132 @@
+"""A trained network over pictures in use: its folder, and the features it makes.
+
+model/config.json, model.safetensors   transformers' own, for AutoModel
+model/preprocessor_config.json         how a picture becomes numbers, for AutoImageProcessor
+"""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught.backbones.vision import (
+    PICTURE_KINDS,
+    PictureBackbone,
+    load_picture_backbone,
+    save_picture_model,
+    untrained_picture_twin,
+)
+from selftaught.data.picture_decoding import decode
+from selftaught.errors import SelftaughtError
+from selftaught.objective import PictureSpec
+from selftaught.pretext.pictures import as_fractions, standardised
+from selftaught.randomness import derive
+
+_AT_ONCE = 256
+_PROCESSOR = "preprocessor_config.json"
+
+
+@dataclass(frozen=True)
+class PictureModel:
+    """A network and what it must be given.
+
+    Args:
+        precision: of its passes, ``bf16`` or ``fp32``.
+    """
+
+    backbone: PictureBackbone
+    spec: PictureSpec
+    precision: str = "fp32"
+
+    def save(self, folder: Path) -> None:
+        """Write the model folder."""
+        save_picture_model(folder, self.backbone)
+        side = self.spec.resolution
+        facts = {
+            "image_processor_type": "ViTImageProcessor",
+            "do_convert_rgb": True,
+            "do_resize": True,
+            "size": {"height": side, "width": side},
+            "resample": 2,  # bilinear
+            "do_rescale": True,
+            "rescale_factor": 1 / 255,
+            "do_normalize": True,
+            "image_mean": self.spec.mean.tolist(),
+            "image_std": self.spec.deviation.tolist(),
+        }
+        (folder / _PROCESSOR).write_text(json.dumps(facts, indent=1), encoding="utf-8")
+
+    @classmethod
+    def load(cls, place: str | Path, precision: str = "fp32") -> "PictureModel":
+        """Open a run, or its model folder.
+
+        Raises:
+            SelftaughtError: if there is no network over pictures in it, or its files are damaged.
+        """
+        folder = _folder(Path(place))
+        if folder is None:
+            raise SelftaughtError(
+                "there is no network over pictures here",
+                where=str(place),
+                do="give a run of pretrain --objective simclr",
+            )
+        file = folder / _PROCESSOR
+        try:
+            facts = json.loads(file.read_text(encoding="utf-8"))
+            size = facts["size"]["height"]
+            mean, deviation = (torch.tensor(facts[name]) for name in ("image_mean", "image_std"))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SelftaughtError(f"the file is damaged: {error}", where=str(file), do="repeat the run") from error
+        backbone = load_picture_backbone(folder)
+        patch = backbone.patch if backbone.reads_patches else None
+        return cls(backbone, PictureSpec(size, patch, mean, deviation), precision)
+
+    def features(self, pixels: np.ndarray) -> np.ndarray:
+        """Features of pictures, uint8 [N, 3, S, S] to float32 [N, D]."""
+        return features(self.backbone, self.spec, pixels, self.precision)
+
+    def read(self, files: Iterable[Path]) -> np.ndarray:
+        """Pictures as the network is given them, uint8 [N, 3, S, S]."""
+        return np.stack([decode(file, self.spec.resolution) for file in files])
+
+    def untrained(self, seed: int) -> "PictureModel":
+        """The same network with weights drawn anew."""
+        torch.manual_seed(derive("untrained", seed))
+        return PictureModel(untrained_picture_twin(self.backbone), self.spec, self.precision)
+
+
+@torch.no_grad()
+def features(backbone: PictureBackbone, spec: PictureSpec, pixels: np.ndarray, precision: str) -> np.ndarray:
+    """The mean of the last states of each picture, float32 [N, D]; the network reads as in use, not as in training."""
+    device, was_training = next(backbone.parameters()).device, backbone.training
+    backbone.eval()
+    try:
+        rows = np.zeros((len(pixels), backbone.width), np.float32)
+        for first in range(0, len(pixels), _AT_ONCE):
+            some = torch.from_numpy(np.array(pixels[first : first + _AT_ONCE])).to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+                states = backbone({"pixels": standardised(as_fractions(some), spec)})
+            rows[first : first + _AT_ONCE] = backbone.pooled(states.float()).cpu().numpy()
+        return rows
+    finally:
+        backbone.train(was_training)
+
+
+def holds_picture_model(place: str | Path) -> bool:
+    """Whether this is a run, or a model folder, of a network over pictures."""
+    return _folder(Path(place)) is not None
+
+
+def _folder(place: Path) -> Path | None:
+    for folder in (place / "model", place):
+        try:
+            facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(facts, dict) and facts.get("model_type") in PICTURE_KINDS:
+            return folder
+    return None

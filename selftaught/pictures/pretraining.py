@@ -1,0 +1,304 @@
+"""``selftaught pretrain`` on pictures: from the recipe to a finished run."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from selftaught import lookup
+from selftaught.backbones.presets import PICTURE_SIZES, PatchSize
+from selftaught.backbones.vision import IMAGE, PictureBackbone, new_picture_backbone, picture_backbone
+from selftaught.curve import draw_curve
+from selftaught.data.loader import Batches
+from selftaught.data.picture_source import open_pictures
+from selftaught.data.picture_store import PictureStore, prepare_pictures
+from selftaught.data.tally import QUARANTINE, tally_sentence
+from selftaught.errors import SelftaughtError
+from selftaught.features import effective_rank
+from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
+from selftaught.health import watch_over
+from selftaught.loop import Learner, Progress, evaluate
+from selftaught.machine import pick_device, pick_precision
+from selftaught.metrics.knn import knn_predict
+from selftaught.metrics.probe import fit_probe
+from selftaught.model_card import PICTURES, write_card
+from selftaught.objective import Objective, PictureSpec, Spec
+from selftaught.optim import adamw
+from selftaught.pictures.model import PictureModel, features
+from selftaught.randomness import derive
+from selftaught.recipe import Recipe
+from selftaught.report import write_report
+from selftaught.run import Run, written_aside
+
+DEFAULT_SECONDS = 120.0
+_BATCH = 256
+_RATE = 2e-3  # of AdamW at a batch of 256
+_CHECKS = 8
+_PROBED, _SCORED = 2_000, 1_000  # pictures that a probe learns from, and is scored on
+_RANKED = 512
+_SIDES = (32, 64)  # the working resolutions that are chosen by themselves
+
+
+@dataclass(frozen=True)
+class PicturePretraining:
+    """Everything a run on pictures needs, made from its recipe.
+
+    Args:
+        log: the file that names all pictures that were set aside.
+    """
+
+    recipe: Recipe
+    objective: Objective
+    store: PictureStore
+    spec: Spec
+    learner: Learner
+    batches: Batches
+    log: Path
+
+    @property
+    def plan(self) -> "PicturePretraining":
+        """Itself: there is nothing to measure before the start."""
+        return self
+
+    @property
+    def backbone(self) -> PictureBackbone:
+        return picture_backbone(self.learner.backbones)
+
+    @property
+    def parameters(self) -> int:
+        """Of the network, without the objective's heads."""
+        return sum(p.numel() for p in self.backbone.parameters())
+
+    def lines(self) -> list[str]:
+        """The plan, for the terminal."""
+        train, store = self.recipe.train, self.store
+        budget = f"{train.seconds:.0f} s" if train.seconds else f"{train.steps:,} steps"
+        copies = f"; {store.copies:,} have the pixels of another" if store.copies else ""
+        return [
+            f"read        {store.description}",
+            f"pictures    {tally_sentence(store.tally, self.log)}{copies}",
+            f"data        {len(self.batches.source):,} to train on, {int(store.held_out.sum()):,} held out, at "
+            f"{store.resolution} x {store.resolution} pixels",
+            f"plan        {self.recipe.objective.name}, {self.recipe.model.size}, {self.parameters / 1e6:.2f} M "
+            f"parameters, {budget}, batches of {train.batch}, peak rate {train.rate:g} ({train.device}, "
+            f"{train.precision})",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan, for programs."""
+        return {
+            "objective": self.objective.name,
+            "size": self.recipe.model.size,
+            "parameters": self.parameters,
+            "pictures": len(self.batches.source),
+            "held_out": int(self.store.held_out.sum()),
+            "resolution": self.store.resolution,
+            "train": self.recipe.train.model_dump(),
+        }
+
+
+def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
+    """Decode the pictures, choose what was left open, and build the network.
+
+    Raises:
+        SelftaughtError: for what only text has, or pictures that cannot be used.
+    """
+    goal, train = recipe.objective, recipe.train
+    objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
+    _refuse(recipe, objective)
+    if objective.couples_batch and train.accumulate > 1:
+        raise SelftaughtError(
+            f"{objective.name} compares the pictures of a batch with each other: no smaller ones can be put together",
+            do="give a larger --batch instead of train.accumulate",
+        )
+    device = pick_device(train.device)
+    source = open_pictures(recipe.data.path, image=recipe.data.image, label=recipe.data.label)
+    size = recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
+    resolution = recipe.data.resolution or _resolution(source.typical_side())
+    store = prepare_pictures(
+        source, run.folder / "pictures", resolution=resolution, seed=train.seed, keep=run.has_begun
+    )
+    pictures = store.part(held_out=False)
+    batch = min(train.batch or _BATCH, len(pictures))
+    update: dict[str, Any] = {
+        "batch": batch,
+        "rate": train.rate or _RATE * min(1.0, batch / _BATCH),
+        "device": str(device),
+        "precision": train.precision or pick_precision(device),
+    }
+    if train.epochs is not None:
+        update |= {"steps": max(1, round(train.epochs * len(pictures) / batch)), "epochs": None}
+    elif train.steps is None and train.seconds is None:
+        update["seconds"] = DEFAULT_SECONDS
+    recipe = recipe.model_copy(
+        update={
+            "train": train.model_copy(update=update),
+            "model": recipe.model.model_copy(update={"size": size}),
+            "data": recipe.data.model_copy(update={"resolution": resolution}),
+        }
+    )
+    torch.manual_seed(derive("weights", train.seed))
+    backbone = new_picture_backbone(PICTURE_SIZES[size], resolution)
+    spec = Spec(image=_spec(store, pictures.rows, backbone.patch if backbone.reads_patches else None))
+    learner = Learner({IMAGE: backbone}, objective, spec, update["precision"]).to(device)
+    batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
+    return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
+
+
+def _refuse(recipe: Recipe, objective: Objective) -> None:
+    goal, size = recipe.objective.name, recipe.model.size
+    given = {"--text": recipe.data.text, "--init": recipe.model.init, "model.tokenizer": recipe.model.tokenizer}
+    for name, value in given.items():
+        if value:
+            raise SelftaughtError(f"{name} is for text, and {goal} learns from pictures", do="leave it out")
+    if size and size not in PICTURE_SIZES:
+        raise SelftaughtError(f"there is no size {size!r} for pictures", do="the sizes are " + ", ".join(PICTURE_SIZES))
+    if size and objective.needs_patches and not isinstance(PICTURE_SIZES[size], PatchSize):
+        patched = [name for name, kind in PICTURE_SIZES.items() if isinstance(kind, PatchSize)]
+        raise SelftaughtError(f"{goal} leaves patches out, which {size} cannot", do="take " + ", ".join(patched))
+
+
+def _resolution(side: int) -> int:
+    """What is worked with: no more than is there, and no more than a processor can do in minutes."""
+    return next((known for known in _SIDES if side <= known), _SIDES[-1])
+
+
+def _spec(store: PictureStore, rows: np.ndarray, patch: int | None) -> PictureSpec:
+    """Mean and deviation of each channel, from some of the training pictures."""
+    some = store.pixels[np.sort(np.random.default_rng(0).permutation(rows)[:_PROBED])].astype(np.float32) / 255
+    mean, deviation = some.mean((0, 2, 3)), some.std((0, 2, 3))
+    return PictureSpec(store.resolution, patch, torch.from_numpy(mean), torch.from_numpy(deviation.clip(min=1e-3)))
+
+
+def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, Any]:
+    """Train, or go on training, to the end of the budget; write the model and the reports.
+
+    Raises:
+        SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
+    """
+    train = ready.recipe.train
+    assert train.rate is not None
+    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
+    plan = Plan.of(train, unit="pictures", per_sample=1, checks=_CHECKS)
+    watch = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf)
+    outcome = fit(
+        run,
+        ready.learner,
+        optimizer,
+        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
+        plan,
+        check=_checker(ready),
+        watch=lambda report: watch(report.measures),
+    )
+    end_if_interrupted(run, outcome)
+    return _finish(run, ready, outcome)
+
+
+def _checker(ready: PicturePretraining) -> Callable[[Progress], dict[str, Any]]:
+    """The held-out loss, the rank of the features and, where places name labels, kNN and a linear probe."""
+    return lambda _: {**_held_out(ready), **measures(ready)}
+
+
+def _held_out(ready: PicturePretraining) -> dict[str, float]:
+    held = ready.store.part(held_out=True)
+    if len(held) < min(ready.batches.size, 2):
+        return {}
+    size = min(ready.batches.size, len(held))
+    batches = Batches(held, ready.objective, ready.spec, size, ready.recipe.train.seed)
+    found = evaluate(ready.learner, iter([batches.at(0)]))
+    return {f"held_out_{name}": value for name, value in found.items()}
+
+
+def measures(ready: PicturePretraining) -> dict[str, float]:
+    """What the features of held-out pictures say: how many directions they use, and what can be read off them."""
+    store, generator = ready.store, np.random.default_rng(derive("probe", ready.recipe.train.seed))
+    held, trained = (np.flatnonzero(store.held_out == side) for side in (True, False))
+
+    def vectors(rows: np.ndarray) -> np.ndarray:
+        assert ready.spec.image is not None
+        return features(ready.backbone, ready.spec.image, store.pixels[rows], ready.learner.precision)
+
+    test = held[:_SCORED] if len(held) > 1 else trained[:_RANKED]
+    seen = vectors(test)
+    found = {"rank": effective_rank(seen[:_RANKED]), "deviation": float(seen.std(0).mean())}
+    labels = np.array(store.labels)
+    if len(held) > 1 and len(set(store.labels)) > 1:
+        some = np.sort(generator.permutation(trained)[:_PROBED])
+        known = vectors(some)
+        found["knn"] = float(np.mean(np.array(knn_predict(known, labels[some].tolist(), seen)) == labels[test]))
+        probe = fit_probe(known, labels[some].tolist(), seed=0)
+        found["probe"] = float(np.mean(np.array(probe.predict(seen)) == labels[test]))
+    return found
+
+
+def _finish(run: Run, ready: PicturePretraining, outcome: Outcome) -> dict[str, Any]:
+    recipe, assumed = ready.recipe, ready.spec.image
+    assert assumed is not None
+    with written_aside(run.model) as folder:
+        PictureModel(ready.backbone, assumed).save(folder)
+    chance = ready.objective.chance(ready.spec, ready.batches.size)
+    title = f"{recipe.objective.name}, {recipe.model.size}, {ready.parameters / 1e6:.2f} M parameters"
+    draw_curve(run.metrics, run.folder / "curve.png", {} if chance is None else {"chance": chance}, title)
+    held, samples = _held_out(ready), outcome.progress.samples
+    report = {
+        "verb": "pretrain",
+        "run": str(run.folder),
+        "objective": recipe.objective.name,
+        "size": recipe.model.size,
+        "parameters": ready.parameters,
+        "resolution": ready.store.resolution,
+        "steps": outcome.progress.step,
+        "pictures": samples,
+        "epochs": samples / len(ready.batches.source),
+        "seconds": outcome.progress.seconds,
+        "held_out": {name.removeprefix("held_out_"): value for name, value in held.items()}
+        | ({} if chance is None else {"chance_loss": chance}),
+        "features": measures(ready),
+        "rows": ready.store.tally,
+        "notes": list(outcome.notes),
+    }
+    _write_card(run, ready, report)
+    write_report(run, report, ["```", *picture_summary(report), "```", "", "![the loss over the run](curve.png)"])
+    return report
+
+
+def _write_card(run: Run, ready: PicturePretraining, report: dict[str, Any]) -> None:
+    facts = {
+        "objective": report["objective"],
+        "architecture": ready.backbone.config.model_type,
+        "size": report["size"],
+        "parameters": report["parameters"],
+        "training pictures": ready.store.description,
+        "pixels a side": report["resolution"],
+        "pictures trained on": report["pictures"],
+        "seconds": round(report["seconds"]),
+    }
+    caveats = [
+        "It knows what its training pictures show and how often, prejudices included; nothing was filtered.",
+        "Whether it helps on a task of yours is what `selftaught verdict` measures; a low loss does not say so.",
+        "The licence of the training pictures applies to what may be done with the model; this card does not know it.",
+    ]
+    write_card(run, PICTURES, facts, report["held_out"] | report["features"], caveats)
+
+
+def picture_summary(report: dict[str, Any]) -> list[str]:
+    """The end of a run, for the terminal."""
+    speed = report["pictures"] / max(report["seconds"], 1e-9)
+    lines = [
+        f"trained     {report['steps']:,} steps, {report['pictures']:,} pictures ({speed:,.0f} a second), "
+        f"{report['epochs']:.1f} epochs"
+    ]
+    if "loss" in (held := report["held_out"]):
+        chance = f"; who guesses has {held['chance_loss']:.3f}" if "chance_loss" in held else ""
+        lines.append(f"held out    loss {held['loss']:.3f}{chance}")
+    found = report["features"]
+    line = f"features    rank {found['rank']:.1f}, deviation {found['deviation']:.3f}"
+    if "knn" in found:
+        line += f"; of held-out pictures kNN tells {found['knn']:.1%}, a linear probe {found['probe']:.1%}"
+    lines.append(line)
+    lines += [f"note        {sentence}" for sentence in report["notes"]]
+    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]

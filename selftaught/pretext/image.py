@@ -1,0 +1,150 @@
+"""Views of pictures: what may be changed about one so that it stays the same. Batched, on the pictures' device.
+
+Pictures are float32 [N, C, H, W] in [0, 1]; every draw is a sample's own (:mod:`selftaught.randomness`). The operations
+are those of SimCLR (Chen et al. 2020, appendix A), each defined as kornia and torchvision define it.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from selftaught.randomness import Randomness
+
+_GREY = (0.299, 0.587, 0.114)  # ITU-R 601, as everybody in the field
+
+
+@dataclass(frozen=True)
+class Views:
+    """How a picture may be changed.
+
+    Args:
+        area: the smallest share of the picture that a crop keeps.
+        flip: the probability of a mirror image.
+        jitter: the strength of changes to brightness, contrast and saturation; a quarter of it is that of the hue.
+        jitter_rate: the probability that there are any.
+        grey: the probability of grey.
+        blur: the probability of a blur, whose width is drawn from 0.1 to 2 pixels.
+        solarise: the probability that what is lighter than a half is inverted.
+    """
+
+    area: float = 0.2
+    flip: float = 0.5
+    jitter: float = 0.4
+    jitter_rate: float = 0.8
+    grey: float = 0.2
+    blur: float = 0.0
+    solarise: float = 0.0
+
+    def __call__(self, pictures: Tensor, rng: Randomness) -> Tensor:
+        """One view of each."""
+        views = crop_and_flip(pictures, rng, area=self.area, flip=self.flip)
+        if self.jitter and self.jitter_rate:
+            views = jitter(views, rng, self.jitter, self.jitter_rate)
+        if self.grey:
+            views = torch.where(_with(rng, "grey", self.grey), grey(views), views)
+        if self.blur:
+            sigma = 0.1 + 1.9 * rng.uniform("sigma").to(views.device)
+            views = torch.where(_with(rng, "blur", self.blur), blur(views, sigma), views)
+        if self.solarise:
+            views = torch.where(_with(rng, "solarise", self.solarise), solarise(views), views)
+        return views
+
+
+def _with(rng: Randomness, name: str, probability: float) -> Tensor:
+    """Whether each sample gets it: bool [N, 1, 1, 1]."""
+    return (rng.uniform(name) < probability).view(-1, 1, 1, 1)
+
+
+def crop_and_flip(pictures: Tensor, rng: Randomness, *, area: float, flip: float) -> Tensor:
+    """A part of each picture brought to its full size, now and then mirrored (Szegedy et al. 2015, section 6).
+
+    The part's share of the area is drawn evenly from ``area`` to 1, the ratio of its sides from 3/4 to 4/3, and its
+    place. Bilinear.
+    """
+    size = pictures.shape[-1]
+    share = area + (1 - area) * rng.uniform("area")
+    ratio = ((rng.uniform("ratio") * 2 - 1) * math.log(4 / 3)).exp()
+    wide, high = ((share * ratio).sqrt().clamp(max=1), (share / ratio).sqrt().clamp(max=1))
+    left, top = ((1 - part) * (2 * rng.uniform(name) - 1) for part, name in ((wide, "left"), (high, "top")))
+    mirrored = torch.where(rng.uniform("flip") < flip, -1.0, 1.0)
+    zero = torch.zeros_like(wide)
+    rows = [torch.stack([wide * mirrored, zero, left], 1), torch.stack([zero, high, top], 1)]
+    grid = F.affine_grid(torch.stack(rows, 1).to(pictures), [len(pictures), 1, size, size], align_corners=False)
+    return F.grid_sample(pictures, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def jitter(pictures: Tensor, rng: Randomness, strength: float, rate: float) -> Tensor:
+    """Brightness, contrast, saturation and hue, each changed by a factor or an angle of its own, in this order."""
+    low, span = max(0.0, 1 - strength), min(1.0, strength) + strength
+    factors = [(low + span * rng.uniform(name)).to(pictures) for name in ("brightness", "contrast", "saturation")]
+    turn = ((2 * rng.uniform("hue") - 1) * strength / 4).to(pictures)
+    changed = (pictures * _as(factors[0])).clamp(0, 1)
+    changed = _towards(grey(changed).mean((2, 3), keepdim=True), changed, factors[1])
+    changed = turn_hue(_towards(grey(changed), changed, factors[2]), turn)
+    return torch.where(_with(rng, "jitter", rate).to(pictures.device), changed, pictures)
+
+
+def _as(values: Tensor) -> Tensor:
+    return values.view(-1, 1, 1, 1)
+
+
+def _towards(other: Tensor, pictures: Tensor, factor: Tensor) -> Tensor:
+    return (other + (pictures - other) * _as(factor)).clamp(0, 1)
+
+
+def grey(pictures: Tensor) -> Tensor:
+    """The lightness, in as many channels as there were."""
+    weights = pictures.new_tensor(_GREY).view(1, 3, 1, 1)
+    return (pictures * weights).sum(1, keepdim=True).expand_as(pictures)
+
+
+def turn_hue(pictures: Tensor, turn: Tensor) -> Tensor:
+    """The hue of HSV turned by a share of the circle, [N]; saturation and value stay.
+
+    By a closed form of HSV: a channel is ``v - v s max(0, min(k, 4 - k, 1))`` with ``k = n + 6 h`` modulo 6, and n of
+    5, 3 and 1 for red, green and blue.
+    """
+    value, low = pictures.amax(1), pictures.amin(1)
+    chroma = value - low
+    red, green, blue = pictures.unbind(1)
+    span = chroma.clamp(min=1e-8)
+    sixth = torch.where(
+        value == red,
+        (green - blue) / span,
+        torch.where(value == green, 2 + (blue - red) / span, 4 + (red - green) / span),
+    )
+    sixth = (sixth + 6 * turn.view(-1, 1, 1)) % 6
+    places = (sixth[:, None] + pictures.new_tensor([5.0, 3.0, 1.0]).view(1, 3, 1, 1)) % 6
+    return value[:, None] - chroma[:, None] * torch.minimum(places, 4 - places).clamp(0, 1)
+
+
+def blur(pictures: Tensor, sigma: Tensor) -> Tensor:
+    """A Gaussian blur of a width of its own for each, in pixels, [N]; nine pixels are looked at in each direction."""
+    count, channels, height, width = pictures.shape
+    places = torch.arange(-4, 5, device=pictures.device, dtype=pictures.dtype)
+    weights = (-0.5 * (places / sigma.to(pictures)[:, None]) ** 2).exp()
+    weights = (weights / weights.sum(1, keepdim=True)).repeat_interleave(channels, 0)  # [N*C, 9]
+    flat = F.pad(pictures, (4, 4, 4, 4), mode="reflect").reshape(1, count * channels, height + 8, width + 8)
+    flat = F.conv2d(flat, weights[:, None, None], groups=count * channels)
+    return F.conv2d(flat, weights[:, None, :, None], groups=count * channels).view_as(pictures)
+
+
+def solarise(pictures: Tensor) -> Tensor:
+    """What is lighter than a half is inverted."""
+    return torch.where(pictures < 0.5, pictures, 1 - pictures)
+
+
+def turn_quarters(pictures: Tensor, quarters: Tensor) -> Tensor:
+    """Each picture turned counter-clockwise by as many quarters, [N] of 0 to 3: exactly, no pixel is computed anew."""
+    turned = torch.stack([torch.rot90(pictures, k, (2, 3)) for k in range(4)])
+    return turned[quarters, torch.arange(len(pictures), device=pictures.device)]
+
+
+def patches_of(pictures: Tensor, size: int) -> Tensor:
+    """[N, C, H, W] to patches [N, P, size * size * C], row by row, as MAE numbers them."""
+    count, channels, height, width = pictures.shape
+    cut = pictures.view(count, channels, height // size, size, width // size, size)
+    return cut.permute(0, 2, 4, 3, 5, 1).reshape(count, -1, size * size * channels)
