@@ -109,7 +109,7 @@ class TextBackbone(nn.Module):
         return [*found.hidden_states[:-1], found.last_hidden_state]
 
     def _encode(self, batch: Batch, **options: Any) -> Any:
-        attention = _fastest_attention(batch["input_ids"])
+        attention = fastest_attention(batch["input_ids"], batch["input_ids"].shape[1])
         if self.config._attn_implementation != attention:
             self.encoder.set_attn_implementation(attention)
         if self.is_decoder:
@@ -173,13 +173,13 @@ def _same(segments: Tensor) -> Tensor:
     return (segments[:, :, None] == segments[:, None, :]).unsqueeze(1)
 
 
-def _fastest_attention(input_ids: Tensor) -> str:
-    """The implementation that is fastest for these rows, int64 [B, T].
+def fastest_attention(rows: Tensor, length: int) -> str:
+    """The implementation that is fastest for these rows, each of ``length`` tokens or patches.
 
     torch's fused attention has a slow backward pass for bfloat16 on processors: four times as slow as plain matrix
     products for rows of 128, as fast for rows of 512 (docs/lab.md). Everywhere else it is the better one.
     """
-    plain = not input_ids.is_cuda and torch.is_autocast_enabled("cpu") and input_ids.shape[1] <= _SHORT_ROW
+    plain = not rows.is_cuda and torch.is_autocast_enabled("cpu") and length <= _SHORT_ROW
     return "eager" if plain else "sdpa"
 
 

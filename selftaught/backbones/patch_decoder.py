@@ -1,9 +1,9 @@
 """The small decoder that draws the patches of a picture that its encoder did not see (He et al. 2022, section 3)."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from selftaught.backbones.vision import PatchLayers
 from selftaught.objective import Batch
 from selftaught.pretext.image import patches_of
 
@@ -30,11 +30,7 @@ class PatchDecoder(nn.Module):
         self.enter = nn.Linear(width, inner)
         self.hidden = nn.Parameter(torch.randn(inner) * 0.02)
         self.places = nn.Parameter(torch.randn(patches, inner) * 0.02)
-        make = lambda: nn.TransformerEncoderLayer(  # noqa: E731
-            inner, max(1, inner // 32), 4 * inner, dropout=0.0, activation=F.gelu, batch_first=True, norm_first=True
-        )
-        self.layers = nn.ModuleList(make() for _ in range(layers))
-        self.norm = nn.LayerNorm(inner)
+        self.layers = PatchLayers(layers, inner)
         self.leave = nn.Linear(inner, 3 * patch * patch)
 
     def forward(self, states: Tensor, visible: Tensor, hidden: Tensor) -> Tensor:
@@ -42,6 +38,4 @@ class PatchDecoder(nn.Module):
         seen = self.enter(states)
         asked = (self.hidden + self.places[hidden]).to(seen.dtype)
         rows = torch.cat([seen[:, :1], seen[:, 1:] + self.places[visible].to(seen.dtype), asked], 1)
-        for layer in self.layers:
-            rows = layer(rows)
-        return self.leave(self.norm(rows[:, -hidden.shape[1] :]))
+        return self.leave(self.layers(rows)[:, -hidden.shape[1] :])

@@ -9,7 +9,7 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from selftaught.backbones.hf import from_folder, with_options
+from selftaught.backbones.hf import fastest_attention, from_folder, with_options
 from selftaught.backbones.presets import ConvSize, PatchSize
 from selftaught.objective import Batch
 
@@ -65,6 +65,10 @@ class PictureBackbone(nn.Module):
             pixels = pixels.contiguous(memory_format=torch.channels_last)
             return self.encoder(pixels).last_hidden_state.flatten(2).transpose(1, 2)
         visible = batch.get("visible")
+        length = 1 + ((pixels.shape[-1] // self.patch) ** 2 if visible is None else visible.shape[1])
+        attention = fastest_attention(pixels, length)
+        if self.config._attn_implementation != attention:
+            self.encoder.set_attn_implementation(attention)
         if visible is None:
             return self.encoder(pixel_values=pixels).last_hidden_state
         inside = self.encoder.embeddings
@@ -79,6 +83,33 @@ class PictureBackbone(nn.Module):
     def pooled(self, states: Tensor) -> Tensor:
         """One vector a picture [N, D]: the mean of its states."""
         return states.mean(1)
+
+
+class PatchLayers(nn.Module):
+    """Layers of a vision transformer alone, from rows [N, T, D] to rows of the same shape.
+
+    Args:
+        head_width: size of an attention head.
+    """
+
+    def __init__(self, layers: int, width: int, head_width: int = 32) -> None:
+        super().__init__()
+        self._config = transformers.ViTConfig(
+            hidden_size=width,
+            num_hidden_layers=layers,
+            num_attention_heads=max(1, width // head_width),
+            intermediate_size=4 * width,
+            image_size=8,
+            patch_size=8,
+        )
+        whole = transformers.ViTModel(self._config, add_pooling_layer=False)
+        self.layers, self.norm = whole.layers, whole.layernorm
+
+    def forward(self, rows: Tensor) -> Tensor:
+        self._config._attn_implementation = fastest_attention(rows, rows.shape[1])
+        for layer in self.layers:
+            rows = layer(rows, None)
+        return self.norm(rows)
 
 
 def picture_backbone(backbones: nn.ModuleDict) -> PictureBackbone:
