@@ -31,6 +31,9 @@ class PictureBackbone(nn.Module):
         else:
             encoder.pooler = nn.Identity()  # it gives the mean, which is taken from the states
             encoder.to(memory_format=torch.channels_last)  # convolutions are half again as fast
+            for part in encoder.modules():
+                if isinstance(part, nn.ReLU):
+                    part.inplace = True  # what stands before it, a norm or a sum, does not need its own result
         self.encoder: Any = encoder
 
     @property
