@@ -116,16 +116,10 @@ def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[st
         tally.quarantine(refused.file, refused.line, refused.why)
     with saving(folder), (folder / "pictures.npy").open("wb") as out:
         _write_header(out, 0, size)
-        for item, done in _decoded(source, size):
-            try:
-                pixels = done.result()
-            except PictureProblem as problem:
-                tally.quarantine(item.file, item.line, str(problem))
-                continue
+        for item, pixels in decoded(source, size, tally):
             pixels.tofile(out)
             digest = hashlib.sha256(pixels.tobytes() + asked["seed"].to_bytes(8, "big")).digest()
             seen.add(digest)
-            tally.keep()
             files.append(item.file if not item.line else f"{item.file}:{item.line}")
             labels.append(item.label)
             held_out.append(digest < threshold)
@@ -160,8 +154,22 @@ def _bounded(held_out: np.ndarray, seed: int) -> np.ndarray:
     return held_out
 
 
-def _decoded(source: PictureSource, size: int) -> Iterator[tuple[PictureItem, Future[np.ndarray]]]:
-    """Each picture in its order, decoded by threads ahead of the one that asks."""
+def decoded(source: PictureSource, size: int, tally: Tally) -> Iterator[tuple[PictureItem, np.ndarray]]:
+    """Each picture that can be used, in its order, with its pixels uint8 [3, size, size]; the others are named.
+
+    Threads decode ahead of the one that asks.
+    """
+    for item, done in _ahead(source, size):
+        try:
+            pixels = done.result()
+        except PictureProblem as problem:
+            tally.quarantine(item.file, item.line, str(problem))
+        else:
+            tally.keep()
+            yield item, pixels
+
+
+def _ahead(source: PictureSource, size: int) -> Iterator[tuple[PictureItem, Future[np.ndarray]]]:
     waiting: deque[tuple[PictureItem, Future[np.ndarray]]] = deque()
     with ThreadPoolExecutor(_DECODERS) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata; what matters is whether there is a picture

@@ -9,12 +9,14 @@ import numpy as np
 from selftaught.console import tell
 from selftaught.data.corpus import scan_rows
 from selftaught.data.examples import Columns, Examples
+from selftaught.data.picture_source import holds_pictures, open_pictures
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown_fact
 from selftaught.lookup import find_task
+from selftaught.pictures.survey import Survey, survey_lines
 
 _SHOWN = 10
 _CHARACTERS_A_TOKEN = {True: 1.0, False: 4.0}  # Chinese or not, roughly
@@ -35,7 +37,7 @@ def check(
     """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is trained or written.
 
     Args:
-        data: A folder, a file, builtin:NAME or hf:NAME.
+        data: A folder, a file, builtin:NAME or hf:NAME, of text or of pictures.
         labels: Labels as for finetune, to be checked as well.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         text: The column that holds the text.
@@ -43,6 +45,8 @@ def check(
         label: The column that holds the label, or whatever the task asks for.
         json: Print one JSON object.
     """
+    if holds_pictures(data):
+        return _pictures(data, labels, json=json)
     source, tally, hashes = _open(data, text, labels), Tally(), array("q")
 
     def rows() -> Iterator[Row]:
@@ -87,6 +91,24 @@ def check(
         lines += _label_lines(read, facts)
         advice += _label_advice(facts)
     return tell(report, lines + [f"advice      {sentence}" for sentence in advice], json=json)
+
+
+def _pictures(data: str, labels: str | None, *, json: bool) -> dict[str, Any]:
+    survey = Survey.of(open_pictures(data))
+    report: dict[str, Any] = {"verb": "check", "kind": "pictures", **survey.to_json(), "advice": survey.advice()}
+    lines = [f"data        {survey.description}", f"rows        {survey.tally.summary()}", *_named(survey.tally)]
+    lines += survey_lines(report)
+    if labels is not None:
+        other = Survey.of(open_pictures(labels))
+        same, nearly = other.also_in(survey)
+        report["labels"] = {**other.to_json(), "also_in_data": same, "nearly_in_data": nearly}
+        lines += ["", f"labelled    {other.description}", f"rows        {other.tally.summary()}", *_named(other.tally)]
+        lines += [
+            *survey_lines(report["labels"]),
+            f"both        {same:,} of them are in the data, {nearly:,} more nearly",
+        ]
+        report["advice"] += other.advice()
+    return tell(report, [*lines, *(f"advice      {sentence}" for sentence in report["advice"])], json=json)
 
 
 def _open(data: str, text: str | None, labels: str | None) -> TextSource:

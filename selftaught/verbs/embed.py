@@ -12,8 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selftaught.console import tell
-from selftaught.data.picture_decoding import PictureProblem
-from selftaught.data.picture_source import PictureItem, open_pictures
+from selftaught.data.picture_source import open_pictures
+from selftaught.data.picture_store import decoded
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row
@@ -121,18 +121,8 @@ def _of_pictures(run: Place, data: str, device: str | None) -> _Found:
     model, tally, source = PictureModel.load(run, pick_precision(where)), Tally(), open_pictures(data)
     model.backbone.to(where)
 
-    def kept() -> Iterator[tuple[PictureItem, np.ndarray]]:
-        for item in source.items():
-            try:
-                pixels = item.load(model.spec.resolution)
-            except PictureProblem as problem:
-                tally.quarantine(item.file, item.line, str(problem))
-            else:
-                tally.keep()
-                yield item, pixels
-
     def blocks() -> Iterator[tuple[list[list[Any]], np.ndarray]]:
-        pictures = kept()
+        pictures = decoded(source, model.spec.resolution, tally)
         while block := list(islice(pictures, _PICTURES_AT_ONCE)):
             items = [item for item, _ in block]
             columns: list[list[Any]] = [[i.file for i in items], [i.line for i in items], [i.label for i in items]]

@@ -122,3 +122,24 @@ def test_mistakes_are_told(shapes: Path, here: Path, call: Call) -> None:
         said = call(*command)
         assert said.code == 1, (command, said.err)
         assert says in said.err, (command, said.err)
+
+
+def test_check_counts_sizes_labels_copies_and_what_is_in_both(shapes: Path, here: Path, call: Call) -> None:
+    shutil.copy(shapes / "bar" / "3.png", shapes / "bar" / "again.png")
+    (shapes / "disk" / "broken.png").write_bytes(b"no picture")
+    drawn = np.random.default_rng(1)
+    for name in ("new", "newer"):
+        (here / "test" / name).mkdir(parents=True)
+        Image.fromarray(drawn.integers(0, 256, (40, 30, 3), np.uint8)).save(here / "test" / name / "a.png")
+    shutil.copy(shapes / "bar" / "5.png", here / "test" / "new" / "b.png")
+    said = call("check", "shapes", "--labels", "test", "--json")
+    assert said.code == 0, said.err
+    found = said.report
+    assert (found["rows"], found["kept"], found["copies"]) == (122, 121, 1)
+    assert found["quarantined"][0]["file"] == "shapes/disk/broken.png"
+    assert found["classes"] == {"bar": 61, "disk": 60}
+    assert found["sizes"]["median"] == [16, 16]
+    assert found["labels"]["sizes"]["most"] == [30, 40]
+    assert found["labels"]["also_in_data"] == 1
+    assert any("few" in sentence for sentence in found["advice"])
+    assert "2 classes of 60 to 61 pictures" in call("check", "shapes").out
