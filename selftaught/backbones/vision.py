@@ -163,10 +163,9 @@ def untrained_picture_twin(backbone: PictureBackbone) -> PictureBackbone:
 
 
 def save_picture_model(folder: Path, backbone: PictureBackbone) -> None:
-    """Write ``config.json`` and ``model.safetensors`` as the transformers class has them."""
-    model = AutoModel.from_config(backbone.config)
-    model.load_state_dict(backbone.encoder.state_dict(), strict=False)
-    model.save_pretrained(folder)
+    """Write ``config.json`` and ``model.safetensors`` as transformers has them, but for a pooler: it is untrained."""
+    weights = {name: weight.contiguous() for name, weight in backbone.encoder.state_dict().items()}
+    AutoModel.from_config(backbone.config).save_pretrained(folder, state_dict=weights)
 
 
 def moving_average(teacher: nn.Module, student: nn.Module, momentum: float) -> None:

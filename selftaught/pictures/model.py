@@ -77,10 +77,11 @@ class PictureModel:
         file = folder / _PROCESSOR
         try:
             facts = json.loads(file.read_text(encoding="utf-8"))
-            size = facts["size"]["height"]
+            size = _side(facts["size"])
             mean, deviation = (torch.tensor(facts[name]) for name in ("image_mean", "image_std"))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise SelftaughtError(f"the file is damaged: {error}", where=str(file), do="repeat the run") from error
+            what = f"how pictures are prepared for this network cannot be read: {error}"
+            raise SelftaughtError(what, where=str(file), do="repeat the run that made it") from error
         backbone = load_picture_backbone(folder)
         patch = backbone.patch if backbone.reads_patches else None
         return cls(backbone, PictureSpec(size, patch, mean, deviation), precision)
@@ -114,6 +115,13 @@ def features(backbone: PictureBackbone, spec: PictureSpec, pixels: np.ndarray, p
         return rows
     finally:
         backbone.train(was_training)
+
+
+def _side(size: Any) -> int:
+    """Of the squares that a processor of transformers makes."""
+    if isinstance(size, dict):
+        return int(size["height"] if "height" in size else size["shortest_edge"])
+    return int(size)
 
 
 def holds_picture_model(place: str | Path) -> bool:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import torch
 from selftaught import lookup
 from selftaught.backbones.presets import PICTURE_SIZES, PatchSize
 from selftaught.backbones.vision import IMAGE, PictureBackbone, new_picture_backbone, picture_backbone
+from selftaught.console import note
 from selftaught.curve import draw_curve
 from selftaught.data.loader import Batches
 from selftaught.data.picture_source import open_pictures
@@ -37,9 +38,11 @@ from selftaught.run import Run, written_aside
 DEFAULT_SECONDS = 120.0
 _BATCH = 256
 _RATE = 2e-3  # of AdamW at a batch of 256
+_TRAINED = 0.1  # of it, for a network that has learned already
 _CHECKS = 8
 _PROBED, _SCORED = 2_000, 1_000  # pictures that a probe learns from, and is scored on
 _RANKED = 512
+_COLLAPSED, _FEW_DIRECTIONS = 0.05, 4.0  # healthy features differ by half of their size, in a dozen directions or more
 _SIDES = (32, 64)  # the working resolutions that are chosen by themselves
 
 
@@ -69,6 +72,11 @@ class PicturePretraining:
         return picture_backbone(self.learner.backbones)
 
     @property
+    def size(self) -> str:
+        """The size of the network, or where it came from."""
+        return self.recipe.model.size or f"as {self.recipe.model.init}"
+
+    @property
     def parameters(self) -> int:
         """Of the network, without the objective's heads."""
         return sum(p.numel() for p in self.backbone.parameters())
@@ -83,7 +91,7 @@ class PicturePretraining:
             f"pictures    {tally_sentence(store.tally, self.log)}{copies}",
             f"data        {len(self.batches.source):,} to train on, {int(store.held_out.sum()):,} held out, at "
             f"{store.resolution} x {store.resolution} pixels",
-            f"plan        {self.recipe.objective.name}, {self.recipe.model.size}, {self.parameters / 1e6:.2f} M "
+            f"plan        {self.recipe.objective.name}, {self.size}, {self.parameters / 1e6:.2f} M "
             f"parameters, {budget}, batches of {train.batch}, peak rate {train.rate:g} ({train.device}, "
             f"{train.precision})",
         ]
@@ -92,7 +100,7 @@ class PicturePretraining:
         """The plan, for programs."""
         return {
             "objective": self.objective.name,
-            "size": self.recipe.model.size,
+            "size": self.size,
             "parameters": self.parameters,
             "pictures": len(self.batches.source),
             "held_out": int(self.store.held_out.sum()),
@@ -115,10 +123,10 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
             f"{objective.name} compares the pictures of a batch with each other: no smaller ones can be put together",
             do="give a larger --batch instead of train.accumulate",
         )
-    device = pick_device(train.device)
+    device, init = pick_device(train.device), _begun_from(recipe, objective)
     source = open_pictures(recipe.data.path, image=recipe.data.image, label=recipe.data.label)
-    size = recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
-    resolution = recipe.data.resolution or _resolution(source.typical_side())
+    size = None if init else recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
+    resolution = init.spec.resolution if init else recipe.data.resolution or _resolution(source.typical_side())
     store = prepare_pictures(
         source, run.folder / "pictures", resolution=resolution, seed=train.seed, keep=run.has_begun
     )
@@ -126,7 +134,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     batch = min(train.batch or _BATCH, len(pictures))
     update: dict[str, Any] = {
         "batch": batch,
-        "rate": train.rate or _RATE * min(1.0, batch / _BATCH),
+        "rate": train.rate or _RATE * min(1.0, batch / _BATCH) * (_TRAINED if init else 1.0),
         "device": str(device),
         "precision": train.precision or pick_precision(device),
     }
@@ -142,8 +150,9 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
         }
     )
     torch.manual_seed(derive("weights", train.seed))
-    backbone = new_picture_backbone(PICTURE_SIZES[size], resolution)
-    spec = Spec(image=_spec(store, pictures.rows, backbone.patch if backbone.reads_patches else None))
+    backbone = init.backbone if init else new_picture_backbone(PICTURE_SIZES[size or ""], resolution)
+    patch = backbone.patch if backbone.reads_patches else None
+    spec = Spec(image=init.spec if init else _spec(store, pictures.rows, patch))
     learner = Learner({IMAGE: backbone}, objective, spec, update["precision"]).to(device)
     batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
     return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
@@ -151,7 +160,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
 
 def _refuse(recipe: Recipe, objective: Objective) -> None:
     goal, size = recipe.objective.name, recipe.model.size
-    given = {"--text": recipe.data.text, "--init": recipe.model.init, "model.tokenizer": recipe.model.tokenizer}
+    given = {"--text": recipe.data.text, "model.tokenizer": recipe.model.tokenizer}
     for name, value in given.items():
         if value:
             raise SelftaughtError(f"{name} is for text, and {goal} learns from pictures", do="leave it out")
@@ -160,6 +169,26 @@ def _refuse(recipe: Recipe, objective: Objective) -> None:
     if size and objective.needs_patches and not isinstance(PICTURE_SIZES[size], PatchSize):
         patched = [name for name, kind in PICTURE_SIZES.items() if isinstance(kind, PatchSize)]
         raise SelftaughtError(f"{goal} leaves patches out, which {size} cannot", do="take " + ", ".join(patched))
+
+
+def _begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
+    """The network to go on from, if one is given; pictures are then brought to what it is used to."""
+    if recipe.model.init is None:
+        return None
+    model, asked = PictureModel.load(recipe.model.init), recipe.data.resolution
+    if objective.needs_patches and not model.backbone.reads_patches:
+        raise SelftaughtError(
+            f"{objective.name} leaves patches out, which this network cannot",
+            where=recipe.model.init,
+            do="begin from a vision transformer",
+        )
+    if asked not in (None, model.spec.resolution):
+        raise SelftaughtError(
+            f"this network reads pictures of {model.spec.resolution} pixels a side, not of {asked}",
+            where=recipe.model.init,
+            do="leave data.resolution out",
+        )
+    return model
 
 
 def _resolution(side: int) -> int:
@@ -184,23 +213,35 @@ def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, An
     assert train.rate is not None
     optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(train, unit="pictures", per_sample=1, checks=_CHECKS)
-    watch = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf)
+    watch, told = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf), list[str]()
     outcome = fit(
         run,
         ready.learner,
         optimizer,
         gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
         plan,
-        check=_checker(ready),
+        check=_checker(ready, told),
         watch=lambda report: watch(report.measures),
     )
     end_if_interrupted(run, outcome)
-    return _finish(run, ready, outcome)
+    return _finish(run, ready, replace(outcome, notes=(*outcome.notes, *told)))
 
 
-def _checker(ready: PicturePretraining) -> Callable[[Progress], dict[str, Any]]:
-    """The held-out loss, the rank of the features and, where places name labels, kNN and a linear probe."""
-    return lambda _: {**_held_out(ready), **measures(ready)}
+def _checker(ready: PicturePretraining, told: list[str]) -> Callable[[Progress], dict[str, Any]]:
+    """The held-out loss, the rank of the features and, where places name labels, kNN and a linear probe.
+
+    Args:
+        told: takes what was said of features that collapse.
+    """
+
+    def check(_: Progress) -> dict[str, Any]:
+        found = {**_held_out(ready), **measures(ready)}
+        if (sentence := collapse_sentence(found["rank"], found["deviation"])) and not told:
+            note(sentence)
+            told.append(sentence)
+        return found
+
+    return check
 
 
 def _held_out(ready: PicturePretraining) -> dict[str, float]:
@@ -214,7 +255,10 @@ def _held_out(ready: PicturePretraining) -> dict[str, float]:
 
 
 def measures(ready: PicturePretraining) -> dict[str, float]:
-    """What the features of held-out pictures say: how many directions they use, and what can be read off them."""
+    """What the features of held-out pictures say: how many directions they use, and what can be read off them.
+
+    ``deviation`` is how far they are from being all one, in shares of their size: 0 if they are.
+    """
     store, generator = ready.store, np.random.default_rng(derive("probe", ready.recipe.train.seed))
     held, trained = (np.flatnonzero(store.held_out == side) for side in (True, False))
 
@@ -224,7 +268,8 @@ def measures(ready: PicturePretraining) -> dict[str, float]:
 
     test = held[:_SCORED] if len(held) > 1 else trained[:_RANKED]
     seen = vectors(test)
-    found = {"rank": effective_rank(seen[:_RANKED]), "deviation": float(seen.std(0).mean())}
+    size = float(np.sqrt(np.square(seen).mean()))
+    found = {"rank": effective_rank(seen[:_RANKED]), "deviation": float(seen.std(0).mean()) / max(size, 1e-12)}
     labels = np.array(store.labels)
     if len(held) > 1 and len(set(store.labels)) > 1:
         some = np.sort(generator.permutation(trained)[:_PROBED])
@@ -235,20 +280,31 @@ def measures(ready: PicturePretraining) -> dict[str, float]:
     return found
 
 
+def collapse_sentence(rank: float, deviation: float) -> str | None:
+    """What to say of features that are nearly the same for all pictures; None where they are not."""
+    if rank >= _FEW_DIRECTIONS and deviation >= _COLLAPSED:
+        return None
+    return (
+        f"collapse: the features of all pictures are nearly one (they use {rank:.1f} directions, and differ by "
+        f"{deviation:.1%} of their size), so that none is told from another. Likely causes: an objective without "
+        "anything that keeps different pictures apart, a learning rate too high, or pictures that are all alike"
+    )
+
+
 def _finish(run: Run, ready: PicturePretraining, outcome: Outcome) -> dict[str, Any]:
     recipe, assumed = ready.recipe, ready.spec.image
     assert assumed is not None
     with written_aside(run.model) as folder:
         PictureModel(ready.backbone, assumed).save(folder)
     chance = ready.objective.chance(ready.spec, ready.batches.size)
-    title = f"{recipe.objective.name}, {recipe.model.size}, {ready.parameters / 1e6:.2f} M parameters"
+    title = f"{recipe.objective.name}, {ready.size}, {ready.parameters / 1e6:.2f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", {} if chance is None else {"chance": chance}, title)
     held, samples = _held_out(ready), outcome.progress.samples
     report = {
         "verb": "pretrain",
         "run": str(run.folder),
         "objective": recipe.objective.name,
-        "size": recipe.model.size,
+        "size": ready.size,
         "parameters": ready.parameters,
         "resolution": ready.store.resolution,
         "steps": outcome.progress.step,

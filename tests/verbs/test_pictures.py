@@ -143,3 +143,43 @@ def test_check_counts_sizes_labels_copies_and_what_is_in_both(shapes: Path, here
     assert found["labels"]["also_in_data"] == 1
     assert any("few" in sentence for sentence in found["advice"])
     assert "2 classes of 60 to 61 pictures" in call("check", "shapes").out
+
+
+@pytest.mark.parametrize("size", ["conv-tiny", "vit-tiny"])
+def test_a_run_goes_on_from_another(shapes: Path, call: Call, size: str) -> None:
+    """With a rate of nearly nothing it ends where it began, whatever the objective."""
+    assert call("pretrain", "shapes", "--size", size, *TRAIN, "--out", "seen").code == 0
+    asked = ("--objective", "rotation", "--init", "seen", "--steps", "2", "--batch", "8", "--set", "train.rate=1e-12")
+    said = call("pretrain", "shapes", *asked, "--out", "more")
+    assert said.code == 0, said.err
+    assert "as seen" in said.err
+    one, two = (load_file(Path(run) / "model" / "model.safetensors") for run in ("seen", "more"))
+    assert all(np.allclose(one[n], two[n], atol=1e-6) for n in one if "running" not in n and "num_batches" not in n)
+    refused = call("pretrain", "shapes", *asked, "--set", "data.resolution=32", "--out", "other")
+    assert refused.code == 1
+    assert "reads pictures of 16 pixels" in refused.err
+    if size == "conv-tiny":
+        masked = call("pretrain", "shapes", "--objective", "mae", "--init", "seen", "--out", "other")
+        assert "leaves patches out, which this network cannot" in masked.err
+
+
+def test_features_that_collapse_are_told_of_and_others_are_not(here: Path, call: Call) -> None:
+    """VICReg without what keeps views apart makes all pictures one; with it, it does not."""
+    asked = (
+        "pretrain",
+        "builtin:digits",
+        "--objective",
+        "vicreg",
+        "--size",
+        "vit-tiny",
+        "--steps",
+        "60",
+        "--batch",
+        "32",
+    )
+    asked += ("--set", "data.resolution=16", "--json")
+    without = ("--set", "objective.options.variance=0", "--set", "objective.options.covariance=0")
+    said = call(*asked, *without, "--out", "all-one")
+    assert any("collapse" in sentence for sentence in said.report["notes"])
+    assert "collapse" in said.err
+    assert not any("collapse" in sentence for sentence in call(*asked, "--out", "healthy").report["notes"])
