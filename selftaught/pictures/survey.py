@@ -15,6 +15,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.metrics.near_copies import difference_hash, near_copies
 
 _SIDE = 32  # at which pictures are compared
+_TOLD_APART = 16  # pixels a side, from which on likeness says something: all small zeros look alike
 _FEW, _FEW_OF_A_CLASS = 2_000, 8
 
 
@@ -47,10 +48,10 @@ class Survey:
         """
         tally, files, shapes, digests, hashes, labels = Tally(), [], [], [], [], Counter[str]()
         for item, pixels in decoded(source, _SIDE, tally):
-            files.append(item.file)
+            files.append(f"{item.file}:{item.line}" if item.line else item.file)
             shapes.append(item.shape())
             digests.append(hashlib.sha256(pixels.tobytes()).digest())
-            hashes.append(difference_hash(pixels))
+            hashes.append(difference_hash(pixels) if min(shapes[-1]) >= _TOLD_APART else 0)
             labels[item.label] += 1
         if not files:
             raise SelftaughtError(

@@ -143,6 +143,7 @@ def test_check_counts_sizes_labels_copies_and_what_is_in_both(shapes: Path, here
     assert found["labels"]["also_in_data"] == 1
     assert any("few" in sentence for sentence in found["advice"])
     assert "2 classes of 60 to 61 pictures" in call("check", "shapes").out
+    assert call("check", "builtin:digits", "--json").report["near_copies"] == 0  # too small to tell
 
 
 @pytest.mark.parametrize("size", ["conv-tiny", "vit-tiny"])
