@@ -22,11 +22,13 @@ from selftaught.optim import adamw
 from selftaught.plan import default_rate
 from selftaught.randomness import Randomness, derive
 from selftaught.schedule import Schedule
+from selftaught.stopping import train_to_best
 from selftaught.task import Answer, Task
 
 VALIDATION_SHARE = 0.15  # of the labels, set aside to know when to stop
 LEAST_TO_SPLIT = 200  # with fewer, a score on 15 % of them is noise, and each label is worth more in training
 BATCH = 32
+CHECKS = 12  # on what is set aside, over a run
 _ANSWERED_AT_ONCE, _LONG_ONES_AT_ONCE = 64, 16  # the latter where each may be several rows
 _LEAST_STEPS, _MOST_STEPS, _EPOCHS = 150, 3000, 15
 _GUESSED_EPOCHS = 3  # of labels that were not given but arrived: more of them are no better (docs/lab.md)
@@ -102,24 +104,6 @@ def answers(learner: Learner, tokenizer: TextTokenizer, examples: Sequence[Any])
         for place, answer in zip(places, task.spelled(said, tokenizer), strict=True):
             found[place] = answer
     return found
-
-
-@dataclass
-class Best:
-    """The best weights so far by a held-out score, and how long there has been no better one.
-
-    Patience begins with the first score above zero: that nothing is right yet is no reason to stop.
-    """
-
-    score: float = float("-inf")
-    stale: int = 0
-
-    def see(self, score: float) -> bool:
-        """Whether this is a new best."""
-        better = score > self.score
-        self.score = max(score, self.score)
-        self.stale = 0 if better or self.score <= 0 else self.stale + 1
-        return better
 
 
 @dataclass(frozen=True)
@@ -216,16 +200,12 @@ def finetune_quickly(
     aside any, those of the last step.
     """
     made = prepare_learner(backbone, tokenizer, task, examples, seed=seed, precision=precision)
-    best, kept = Best(), None
-    every = max(made.steps // 12, 10)
     schedule = Schedule(steps=made.steps)
-    for report in train(made.learner, made.batches(BATCH).starting, adamw(made.learner, rate), schedule, seed=seed):
-        if not made.stop or report.progress.step % every:
-            continue
-        if best.see(next(iter(made.stopping_measures().values()))):
-            kept = {name: tensor.clone() for name, tensor in made.learner.state_dict().items()}
-        if best.stale >= task.patience:
-            break
-    if kept is not None:
-        made.learner.load_state_dict(kept)
+    train_to_best(
+        made.learner,
+        train(made.learner, made.batches(BATCH).starting, adamw(made.learner, rate), schedule, seed=seed),
+        every=max(made.steps // CHECKS, 10),
+        measures=made.stopping_measures if made.stop else None,
+        patience=task.patience,
+    )
     return made.learner

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from safetensors.torch import load_file, save_file
-
 from selftaught import lookup
 from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.heads import save_model
@@ -15,20 +13,19 @@ from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
-from selftaught.finetuning import BATCH, Best, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
-from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
-from selftaught.loop import Progress
+from selftaught.finetuning import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
+from selftaught.fit import Outcome, Plan, gradient_steps
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
 from selftaught.optim import adamw
 from selftaught.pretrained import Pretrained, head_parts, open_pretrained
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
-from selftaught.run import Run, learner_tensors, restore_learner, written_aside
+from selftaught.run import Run, written_aside
 from selftaught.saved_task import save_task
+from selftaught.stopping import best_file, fit_to_best
 from selftaught.task import Task
 
-_CHECKS = 12
 _NAMED = 3  # quarantined rows
 
 
@@ -163,41 +160,22 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
     train, made = ready.recipe.train, ready.made
-    memory: dict[str, Any] = {}
     assert train.rate is not None
     assert train.batch is not None
-    best_file = run.folder / "best.safetensors"
-
-    def check(progress: Progress) -> dict[str, Any]:
-        if not made.stop:
-            return {}
-        best = Best(**memory)
-        measures = made.stopping_measures()
-        if best.see(next(iter(measures.values()))):
-            aside = best_file.with_name("best.partial")
-            save_file(learner_tensors(made.learner), aside)
-            aside.replace(best_file)
-        memory.update(score=best.score, stale=best.stale)
-        return {f"held_out_{name}": value for name, value in measures.items()}
-
     optimizer = adamw(made.trained, train.rate, weight_decay=train.weight_decay)
-    plan, batches = Plan.of(train, unit="rows", per_sample=1, checks=_CHECKS), made.batches(train.batch, train.workers)
-    outcome = fit(
+    plan, batches = Plan.of(train, unit="rows", per_sample=1, checks=CHECKS), made.batches(train.batch, train.workers)
+    outcome = fit_to_best(
         run,
+        made.learner,
         made.trained,
         optimizer,
         gradient_steps(made.trained, batches.starting, optimizer, plan),
         plan,
-        check=check,
-        stop=lambda: memory.get("stale", 0) >= ready.task.patience,
-        memory=memory,
+        measures=made.stopping_measures if made.stop else None,
+        patience=ready.task.patience,
     )
-    end_if_interrupted(run, outcome)
-    if made.stop:
-        check(outcome.progress)  # the last step may be the best
-        restore_learner(made.learner, load_file(best_file))
     report = _finish(run, ready, outcome)
-    best_file.unlink(missing_ok=True)  # only now: a run killed while finishing needs it again
+    best_file(run).unlink(missing_ok=True)
     return report
 
 

@@ -10,8 +10,9 @@ from selftaught.backbones.hf import TextBackbone
 from selftaught.data.examples import LabelledText
 from selftaught.data.text_pairs import LabelledPair
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.finetuning import Best, answers, hold_out_examples, prepare_learner
+from selftaught.finetuning import answers, hold_out_examples, prepare_learner
 from selftaught.pretrained import Pretrained
+from selftaught.stopping import Best
 from selftaught.tasks.classify import Classify
 from selftaught.tasks.pair import Pair
 

@@ -1,0 +1,113 @@
+"""Training that keeps its best weights, by a score on examples set aside, which also says when to stop."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from selftaught.fit import Outcome, Plan, Steps, end_if_interrupted, fit
+from selftaught.loop import Progress, Report
+from selftaught.run import Run, learner_tensors, restore_learner
+
+Measures = Callable[[], dict[str, float]]
+"""Measures on the examples set aside, in numbers of which more is better; the first is what decides."""
+
+
+@dataclass
+class Best:
+    """The best weights so far by a held-out score, and how long there has been no better one.
+
+    Patience begins with the first score above zero: that nothing is right yet is no reason to stop.
+    """
+
+    score: float = float("-inf")
+    stale: int = 0
+
+    def see(self, score: float) -> bool:
+        """Whether this is a new best."""
+        better = score > self.score
+        self.score = max(score, self.score)
+        self.stale = 0 if better or self.score <= 0 else self.stale + 1
+        return better
+
+
+def fit_to_best(
+    run: Run,
+    learner: nn.Module,
+    trained: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    steps: Steps,
+    plan: Plan,
+    *,
+    measures: Measures | None,
+    patience: int,
+) -> Outcome:
+    """Fit, and leave the learner with its best weights; with those of the last step where nothing is set aside.
+
+    Args:
+        learner: what is measured and kept.
+        trained: what is trained: the learner, or what holds it.
+        measures: None where there are too few examples to set any aside.
+        patience: so many checks in a row without a better score end the training.
+
+    Raises:
+        SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
+    """
+    memory: dict[str, Any] = {}
+
+    def check(progress: Progress) -> dict[str, Any]:
+        if measures is None:
+            return {}
+        best, found = Best(**memory), measures()
+        if best.see(next(iter(found.values()))):
+            aside = best_file(run).with_suffix(".partial")
+            save_file(learner_tensors(learner), aside)
+            aside.replace(best_file(run))
+        memory.update(score=best.score, stale=best.stale)
+        return {f"held_out_{name}": value for name, value in found.items()}
+
+    outcome = fit(
+        run,
+        trained,
+        optimizer,
+        steps,
+        plan,
+        check=check,
+        stop=lambda: memory.get("stale", 0) >= patience,
+        memory=memory,
+    )
+    end_if_interrupted(run, outcome)
+    if measures is not None:
+        check(outcome.progress)  # the last step may be the best
+        restore_learner(learner, load_file(best_file(run)))
+    return outcome
+
+
+def best_file(run: Run) -> Path:
+    """Where the best weights wait. To be deleted when the run's model is written: a run killed before needs them."""
+    return run.folder / "best.safetensors"
+
+
+def train_to_best(
+    learner: nn.Module, reports: Iterator[Report], *, every: int, measures: Measures | None, patience: int
+) -> None:
+    """The same in memory, without a run folder: what a verdict does many times.
+
+    Args:
+        reports: the training, as it goes on.
+        every: so many steps between checks.
+    """
+    best, kept = Best(), None
+    for report in reports:
+        if measures is None or report.progress.step % every:
+            continue
+        if best.see(next(iter(measures().values()))):
+            kept = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+        if best.stale >= patience:
+            break
+    if kept is not None:
+        learner.load_state_dict(kept)
