@@ -30,7 +30,7 @@ SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spre
 LEAST_TO_SPREAD = 1_000  # texts to learn from; among fewer, hardly any is the neighbour of a labelled one
 FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
 
-_CONTROL = {PROBE: UNTRAINED_PROBE, SPREAD: UNTRAINED_SPREAD, FINETUNED: UNTRAINED_FINETUNED}
+CONTROL = {PROBE: UNTRAINED_PROBE, SPREAD: UNTRAINED_SPREAD, FINETUNED: UNTRAINED_FINETUNED}
 
 
 @dataclass(frozen=True)
@@ -302,8 +302,8 @@ def judge(
         )
     judge.run(finetune=tuned)
     points = judge.curve(judge.metric)
-    ours = _better([SPREAD] * judge.spreads + [PROBE] * judge.has_probe + [FINETUNED] * tuned, points)
-    untrained = _CONTROL[ours]
+    ours = better([SPREAD] * judge.spreads + [PROBE] * judge.has_probe + [FINETUNED] * tuned, points)
+    untrained = CONTROL[ours]
     helped, sentence = verdict_sentence(points, ours, judge.baselines, untrained)
     verdict = Verdict(
         task=task,
@@ -319,7 +319,7 @@ def judge(
     return verdict, judge
 
 
-def _better(methods: Sequence[str], points: Sequence[Point]) -> str:
+def better(methods: Sequence[str], points: Sequence[Point]) -> str:
     """The method with the best mean over budgets. Chosen on test scores, so the first is kept unless it is clear."""
     means = {m: float(np.mean([p.mean for p in points if p.method == m])) for m in methods}
     best = max(methods, key=means.__getitem__)

@@ -15,7 +15,7 @@ _USES = {
     "text-generation": "AutoModelForCausalLM",
 }
 WORDS = "word-vectors"  # what gensim loads
-PICTURES = "image-feature-extraction"
+PICTURES, PICTURE_CLASSES = "image-feature-extraction", "image-classification"
 SENTENCES = "sentence-similarity"  # what sentence-transformers loads
 _LIBRARIES = {SENTENCES: "sentence-transformers", WORDS: "gensim"}
 _PIPELINES = {
@@ -31,7 +31,7 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
 
     Args:
         kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or
-            :data:`SENTENCES`, :data:`WORDS` or :data:`PICTURES`.
+            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES` or :data:`PICTURE_CLASSES`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
@@ -77,6 +77,12 @@ def _use(kind: str) -> list[str]:
             "from gensim.models import KeyedVectors",
             "",
             'vectors = KeyedVectors.load_word2vec_format("model/vectors.bin", binary=True)  # beside this file',
+        ]
+    if kind == PICTURE_CLASSES:
+        return [
+            "import selftaught",
+            "",
+            'answers = selftaught.predict(".", "a.jpg")["predictions"]  # of this folder',
         ]
     if kind == PICTURES:
         return [

@@ -152,6 +152,20 @@ class Objective(ABC):
     def after_step(self, backbones: nn.ModuleDict, heads: nn.Module) -> None:  # noqa: B027 most need nothing here
         """Called after each optimizer step: moving-average teachers, queues. Nothing by default."""
 
+    def certainty(self, backbones: nn.ModuleDict, heads: nn.Module, samples: Batch, spec: Spec) -> Tensor | None:
+        """How surely the question can be answered for each sample, float32 [B] from 0 to 1.
+
+        It is at most 0.5 where several answers are equally right. None if the objective does not tell.
+        """
+        return None
+
+    def pictured(self, features: Any, heads: nn.Module, batch: Batch, spec: Spec) -> Tensor | None:
+        """What a person may look at of the answers: for each sample K pictures in [0, 1], float32 [N, K, 3, H, W].
+
+        None if there is nothing to be seen.
+        """
+        return None
+
     def chance(self, spec: Spec, size: int) -> float | None:
         """The mean loss of one who guesses blindly, in nats, for batches of ``size``; None if there is no such line."""
         return None
@@ -271,6 +285,19 @@ class Sum(Objective):
                 passes[key] = member.features(backbones, head, batch["streams"][member.stream])
             features[member.name] = passes[key]
         return features
+
+    def certainty(self, backbones: nn.ModuleDict, heads: nn.Module, samples: Batch, spec: Spec) -> Tensor | None:
+        """That of the first member who tells."""
+        told = (member.certainty(backbones, head, samples, spec) for member, head in self._with(heads))
+        return next((one for one in told if one is not None), None)
+
+    def pictured(self, features: dict[str, Any], heads: nn.Module, batch: Batch, spec: Spec) -> Tensor | None:
+        """What the first member shows who shows anything."""
+        shown = (
+            member.pictured(features[member.name], head, batch["streams"][member.stream], spec)
+            for member, head in self._with(heads)
+        )
+        return next((one for one in shown if one is not None), None)
 
     def loss(self, features: dict[str, Any], heads: nn.Module, batch: Batch) -> Sums:
         return {

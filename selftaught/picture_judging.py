@@ -11,12 +11,14 @@ import numpy as np
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.errors import SelftaughtError
-from selftaught.judging import PROBE, UNTRAINED_PROBE, Draw, Verdict
+from selftaught.judging import CONTROL, FINETUNED, PROBE, UNTRAINED_FINETUNED, UNTRAINED_PROBE, Draw, Verdict, better
 from selftaught.metrics.efficiency import Point, labels_saved, verdict_sentence
 from selftaught.metrics.knn import knn_predict
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset, split_train_test
 from selftaught.metrics.scores import classification_scores
+from selftaught.pictures.classifying import ClassifyPictures
+from selftaught.pictures.finetuning import finetune_pictures_quickly
 from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
 
@@ -112,8 +114,8 @@ class PictureJudge:
     _sizes: dict[int | None, int] = field(default_factory=dict)
     _known: dict[tuple[object, ...], float] = field(default_factory=dict)
 
-    def run(self) -> None:
-        """Score everything."""
+    def run(self, *, finetune: bool) -> None:
+        """Score everything; ``finetune`` adds the fine-tuned networks, which take longer than all the rest."""
         draws = self._draws()
         self.tell("pixels      probe and kNN on raw pixels")
         train, test = (_pixels(part) for part in (self.pictures.train, self.pictures.test))
@@ -127,6 +129,24 @@ class PictureJudge:
         for seed in self._seeds():
             same, untrained = [draw for draw in draws if draw.seed == seed], self.model.untrained(seed)
             self._judge((UNTRAINED_PROBE, UNTRAINED_KNN), same, *self._features(untrained), seed)
+        for number, draw in enumerate(draws if finetune else []):
+            self.tell(
+                f"fine-tuning {number + 1} of {len(draws)}, {len(draw.rows):,} pictures, pretrained and untrained"
+            )
+            for method in (FINETUNED, UNTRAINED_FINETUNED):
+                self._add(method, draw, self._finetuned(draw, trained=method == FINETUNED))
+
+    def _finetuned(self, draw: Draw, *, trained: bool) -> list[str]:
+        """What the network says of the test pictures after fine-tuning, begun from its weights or from others."""
+        labels, rows = self.pictures.train_labels, np.array(draw.rows)
+        model = self.model.untrained(draw.seed)
+        if trained:
+            model.backbone.load_state_dict(self.model.backbone.state_dict())
+        model.backbone.to(next(self.model.backbone.parameters()).device)
+        task = ClassifyPictures.of([labels[i] for i in rows])
+        pixels = self.pictures.train
+        found = finetune_pictures_quickly(model, task, pixels, labels, rows, seed=draw.seed, trained=trained)
+        return [answer["label"] for answer in found.answers(self.pictures.test)]
 
     def _features(self, model: PictureModel) -> tuple[np.ndarray, np.ndarray]:
         return model.features(self.pictures.train), model.features(self.pictures.test)
@@ -192,11 +212,13 @@ def judge_pictures(
     budgets: Sequence[int | None],
     seeds: int,
     seed: int,
+    finetune: bool,
     tell: Callable[[str], None],
 ) -> tuple[Verdict, PictureJudge]:
     """Judge a network on labelled pictures. The same rows, budgets and seeds serve every method.
 
     Args:
+        finetune: whether to fine-tune the network, pretrained and untrained, as well.
         seen: the array of the pictures it was pretrained on; None where that is not at hand.
     """
     began = time.perf_counter()
@@ -204,16 +226,17 @@ def judge_pictures(
     tell(f"labels      {pictures.description}: {sizes}")
     overlap = _overlap(pictures.test, seen)
     judge = PictureJudge(model, pictures, budgets, seeds, seed, tell)
-    judge.run()
+    judge.run(finetune=finetune)
     points = judge.curve()
-    helped, sentence = verdict_sentence(points, PROBE, BASELINES, UNTRAINED_PROBE)
+    ours = better([PROBE] + [FINETUNED] * finetune, points)
+    helped, sentence = verdict_sentence(points, ours, BASELINES, CONTROL[ours])
     return Verdict(
         task="classify",
         curve=tuple(points),
         metric=_METRIC,
         helped=helped,
         sentence=sentence,
-        saved=labels_saved(points, PROBE, [*BASELINES, UNTRAINED_PROBE]),
+        saved=labels_saved(points, ours, [*BASELINES, CONTROL[ours]]),
         overlap=None if overlap is None else tuple(pictures.test_files[i] for i in np.flatnonzero(overlap)),
         notes=pictures.notes,
         seconds=time.perf_counter() - began,

@@ -56,6 +56,8 @@ class Model(_Section):
     """A preset; chosen from the budget if not given."""
     init: str | None = None
     """A run or checkpoint folder to begin with."""
+    scratch: bool = False
+    """Whether the weights of ``init`` are drawn anew: the same network without what it has learned."""
     teacher: str | None = None
     """A run or checkpoint folder to learn from; the tokenizer is its."""
     teacher_sha256: str | None = None

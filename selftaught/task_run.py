@@ -2,12 +2,15 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+import torch
 
 from selftaught import lookup
 from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.heads import save_model
+from selftaught.backbones.hf import untrained_twin
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
@@ -19,6 +22,7 @@ from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
 from selftaught.optim import adamw
 from selftaught.pretrained import Pretrained, head_parts, open_pretrained
+from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
@@ -103,6 +107,9 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
     pretrained = open_pretrained(recipe.model.init)
     device = pick_device(train.device)
     precision = train.precision or pick_precision(device)
+    if recipe.model.scratch:
+        torch.manual_seed(derive("untrained", train.seed))
+        pretrained = replace(pretrained, backbone=untrained_twin(pretrained.backbone))
     backbone = pretrained.backbone.to(device)
     arrived = _arrived(recipe, pretrained, task, examples.examples, test)
     made = prepare_learner(
@@ -123,7 +130,7 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
         "device": str(device),
         "precision": precision,
         "batch": batch,
-        "rate": train.rate or finetuning_rate(backbone, ours=pretrained.run is not None),
+        "rate": train.rate or finetuning_rate(backbone, ours=pretrained.run is not None or recipe.model.scratch),
         "steps": steps,
         "epochs": None,
     }
@@ -232,7 +239,7 @@ def _write_card(run: Run, ready: Ready, report: dict[str, Any]) -> None:
     told = {name: _told_fact(values) for name, values in ready.facts.items()}
     facts = {
         "task": report["task"],
-        "begun from": str(ready.recipe.model.init),
+        "begun from": f"{ready.recipe.model.init}{' (weights drawn anew)' if ready.recipe.model.scratch else ''}",
         "learned from": ready.recipe.model.teacher,
         **told,
         "labelled rows": len(ready.examples.examples),

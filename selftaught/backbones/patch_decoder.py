@@ -4,14 +4,30 @@ import torch
 from torch import Tensor, nn
 
 from selftaught.backbones.vision import PatchLayers
-from selftaught.objective import Batch
-from selftaught.pretext.image import patches_of
+from selftaught.objective import Batch, Spec
+from selftaught.pretext.image import joined_patches, patches_of
+from selftaught.pretext.pictures import as_seen
 
 
 def hidden_patches(batch: Batch, patch: int) -> Tensor:
     """The pixels of the ``hidden`` [N, M] patches of ``pixels``, float32 [N, M, patch * patch * 3]."""
     patches = patches_of(batch["pixels"].float(), patch)
     return patches.gather(1, batch["hidden"][..., None].expand(-1, -1, patches.shape[-1]))
+
+
+def with_patches(batch: Batch, patch: int, drawn: Tensor) -> Tensor:
+    """The ``pixels`` with other patches where the ``hidden`` ones are: ``drawn`` [N, M, patch * patch * 3]."""
+    patches = patches_of(batch["pixels"].float(), patch)
+    places = batch["hidden"][..., None].expand(-1, -1, patches.shape[-1])
+    return joined_patches(patches.scatter(1, places, drawn.float()), patch)
+
+
+def rebuilt(batch: Batch, patch: int, drawn: Tensor, spec: Spec) -> Tensor:
+    """Each picture, with its hidden patches grey, and with those that were drawn: float32 [N, 3, 3, H, W] in [0, 1]."""
+    assert spec.image is not None
+    pixels = batch["pixels"].float()
+    parts = [pixels, with_patches(batch, patch, torch.zeros_like(drawn)), with_patches(batch, patch, drawn)]
+    return torch.stack([as_seen(part, spec.image) for part in parts], 1)
 
 
 class PatchDecoder(nn.Module):

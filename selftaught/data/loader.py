@@ -61,9 +61,13 @@ class Batches:
         epochs, offsets = np.divmod(places, len(self.source))
         order = [permutation(len(self.source), self.seed, epoch) for epoch in np.unique(epochs).tolist()]
         indices = np.array([order[epoch - epochs[0]][offset] for epoch, offset in zip(epochs, offsets, strict=True)])
+        return self.of(indices, epochs)
+
+    def of(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
+        """The question that is posed of samples ``indices`` [B] in ``epochs`` [B]."""
         samples = self.source.take(indices, epochs)
         rng = Randomness.of(self.seed, torch.from_numpy(epochs), torch.from_numpy(indices))
-        return {**self.objective.pretext(samples, self.spec, rng), "size": self.size}
+        return {**self.objective.pretext(samples, self.spec, rng), "size": len(indices)}
 
     def starting(self, position: int) -> Iterator[Batch]:
         """Batches from sample ``position`` on, without end."""

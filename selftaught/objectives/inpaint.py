@@ -6,7 +6,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.patch_decoder import PatchDecoder, hidden_patches
+from selftaught.backbones.patch_decoder import PatchDecoder, hidden_patches, rebuilt
 from selftaught.backbones.vision import picture_backbone
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.image import Views
@@ -65,3 +65,9 @@ class Inpaint(Objective):
         assert isinstance(heads, PatchDecoder)
         drawn = heads(features, batch["visible"], batch["hidden"]).float()
         return {"loss": (drawn - hidden_patches(batch, heads.patch)).square().mean(-1).sum()}
+
+    def pictured(self, features: Tensor, heads: nn.Module, batch: Batch, spec: Spec) -> Tensor:
+        """The picture, what was seen of it, and what was drawn."""
+        assert isinstance(heads, PatchDecoder)
+        drawn = heads(features, batch["visible"], batch["hidden"]).float()
+        return rebuilt(batch, heads.patch, drawn, spec)

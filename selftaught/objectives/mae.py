@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from selftaught.backbones.patch_decoder import PatchDecoder, hidden_patches
+from selftaught.backbones.patch_decoder import PatchDecoder, hidden_patches, rebuilt
 from selftaught.backbones.vision import picture_backbone
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.image import Views
@@ -65,6 +65,15 @@ class MAE(Objective):
         assert isinstance(heads, PatchDecoder)
         drawn = heads(features, batch["visible"], batch["hidden"]).float()
         return {"loss": (drawn - self.targets(batch, heads.patch)).square().mean(-1).sum()}
+
+    def pictured(self, features: Tensor, heads: nn.Module, batch: Batch, spec: Spec) -> Tensor:
+        """The picture, what was seen of it, and what was drawn, given the mean and the contrast that each patch has."""
+        assert isinstance(heads, PatchDecoder)
+        drawn = heads(features, batch["visible"], batch["hidden"]).float()
+        if self.normalised:
+            wanted = hidden_patches(batch, heads.patch)
+            drawn = drawn * (wanted.var(-1, keepdim=True) + 1e-6).sqrt() + wanted.mean(-1, keepdim=True)
+        return rebuilt(batch, heads.patch, drawn, spec)
 
     def targets(self, batch: Batch, patch: int) -> Tensor:
         """What is to be told of the hidden patches, [N, M, patch * patch * 3]."""

@@ -5,13 +5,14 @@ model/preprocessor_config.json         how a picture becomes numbers, for AutoIm
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from selftaught.backbones.vision import (
     PICTURE_KINDS,
@@ -67,7 +68,7 @@ class PictureModel:
         Raises:
             SelftaughtError: if there is no network over pictures in it, or its files are damaged.
         """
-        folder = _folder(Path(place))
+        folder = picture_folder(Path(place))
         if folder is None:
             raise SelftaughtError(
                 "there is no network over pictures here",
@@ -100,19 +101,22 @@ class PictureModel:
         return PictureModel(untrained_picture_twin(self.backbone), self.spec, self.precision)
 
 
-@torch.no_grad()
 def features(backbone: PictureBackbone, spec: PictureSpec, pixels: np.ndarray, precision: str) -> np.ndarray:
     """The mean of the last states of each picture, float32 [N, D]; the network reads as in use, not as in training."""
+    rows = [backbone.pooled(states.float()).cpu() for states in states_of(backbone, spec, pixels, precision)]
+    return torch.cat(rows).numpy() if rows else np.zeros((0, backbone.width), np.float32)
+
+
+def states_of(backbone: PictureBackbone, spec: PictureSpec, pixels: np.ndarray, precision: str) -> Iterator[Tensor]:
+    """The last states [n, T, D] of pictures uint8 [N, 3, S, S], some at a time."""
     device, was_training = next(backbone.parameters()).device, backbone.training
     backbone.eval()
     try:
-        rows = np.zeros((len(pixels), backbone.width), np.float32)
         for first in range(0, len(pixels), _AT_ONCE):
             some = torch.from_numpy(np.array(pixels[first : first + _AT_ONCE])).to(device)
-            with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
                 states = backbone({"pixels": standardised(as_fractions(some), spec)})
-            rows[first : first + _AT_ONCE] = backbone.pooled(states.float()).cpu().numpy()
-        return rows
+            yield states
     finally:
         backbone.train(was_training)
 
@@ -126,10 +130,11 @@ def _side(size: Any) -> int:
 
 def holds_picture_model(place: str | Path) -> bool:
     """Whether this is a run, or a model folder, of a network over pictures."""
-    return _folder(Path(place)) is not None
+    return picture_folder(Path(place)) is not None
 
 
-def _folder(place: Path) -> Path | None:
+def picture_folder(place: Path) -> Path | None:
+    """The model folder of a network over pictures: that of a run, or the place itself; None if it is neither."""
     for folder in (place / "model", place):
         try:
             facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))

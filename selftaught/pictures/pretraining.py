@@ -1,6 +1,7 @@
 """``selftaught pretrain`` on pictures: from the recipe to a finished run."""
 
 import math
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,17 +20,17 @@ from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.errors import SelftaughtError
-from selftaught.features import effective_rank
 from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
 from selftaught.health import watch_over
 from selftaught.loop import Learner, Progress, evaluate
 from selftaught.machine import pick_device, pick_precision
-from selftaught.metrics.knn import knn_predict
-from selftaught.metrics.probe import fit_probe
 from selftaught.model_card import PICTURES, write_card
 from selftaught.objective import Objective, PictureSpec, Spec
 from selftaught.optim import adamw
-from selftaught.pictures.model import PictureModel, features
+from selftaught.pictures.evaluating import picture_head_parts
+from selftaught.pictures.illustrating import Illustrator
+from selftaught.pictures.measuring import COLLAPSE, collapse_sentence, feature_measures
+from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import write_report
@@ -40,9 +41,8 @@ _BATCH = 256
 _RATE = 2e-3  # of AdamW at a batch of 256
 _TRAINED = 0.1  # of it, for a network that has learned already
 _CHECKS = 8
+_PROBING_SHARE = 0.1  # of the time, about, goes into probes
 _PROBED, _SCORED = 2_000, 1_000  # pictures that a probe learns from, and is scored on
-_RANKED = 512
-_COLLAPSED, _FEW_DIRECTIONS = 0.05, 4.0  # healthy features differ by half of their size, in a dozen directions or more
 _SIDES = (32, 64)  # the working resolutions that are chosen by themselves
 
 
@@ -70,6 +70,16 @@ class PicturePretraining:
     @property
     def backbone(self) -> PictureBackbone:
         return picture_backbone(self.learner.backbones)
+
+    @property
+    def model(self) -> PictureModel:
+        """The network as it is now, and what it must be given."""
+        assert self.spec.image is not None
+        return PictureModel(self.backbone, self.spec.image, self.learner.precision)
+
+    def illustrator(self, run: Run) -> Illustrator:
+        """What draws pages for a person to look at, into the run."""
+        return Illustrator(run.folder, self.learner, self.spec, self.model, self.store, self.recipe.train.seed)
 
     @property
     def size(self) -> str:
@@ -213,6 +223,8 @@ def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, An
     assert train.rate is not None
     optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(train, unit="pictures", per_sample=1, checks=_CHECKS)
+    illustrator = ready.illustrator(run)
+    illustrator.views()
     watch, told = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf), list[str]()
     outcome = fit(
         run,
@@ -220,22 +232,31 @@ def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, An
         optimizer,
         gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
         plan,
-        check=_checker(ready, told),
+        check=_checker(ready, illustrator, told),
         watch=lambda report: watch(report.measures),
     )
     end_if_interrupted(run, outcome)
     return _finish(run, ready, replace(outcome, notes=(*outcome.notes, *told)))
 
 
-def _checker(ready: PicturePretraining, told: list[str]) -> Callable[[Progress], dict[str, Any]]:
+def _checker(
+    ready: PicturePretraining, illustrator: Illustrator, told: list[str]
+) -> Callable[[Progress], dict[str, Any]]:
     """The held-out loss, the rank of the features and, where places name labels, kNN and a linear probe.
 
     Args:
         told: takes what was said of features that collapse.
     """
 
-    def check(_: Progress) -> dict[str, Any]:
-        found = {**_held_out(ready), **measures(ready)}
+    spent = 0.0
+
+    def check(progress: Progress) -> dict[str, Any]:
+        nonlocal spent
+        began = time.perf_counter()
+        illustrator.answers(progress.step)
+        probing = spent <= _PROBING_SHARE * progress.seconds
+        found = {**_held_out(ready), **measures(ready, probing=probing)}
+        spent += time.perf_counter() - began if probing else 0.0
         if (sentence := collapse_sentence(found["rank"], found["deviation"])) and not told:
             note(sentence)
             told.append(sentence)
@@ -254,52 +275,44 @@ def _held_out(ready: PicturePretraining) -> dict[str, float]:
     return {f"held_out_{name}": value for name, value in found.items()}
 
 
-def measures(ready: PicturePretraining) -> dict[str, float]:
-    """What the features of held-out pictures say: how many directions they use, and what can be read off them.
+def measures(ready: PicturePretraining, *, probing: bool = True) -> dict[str, float]:
+    """What the features of held-out pictures say; see :func:`feature_measures`.
 
-    ``deviation`` is how far they are from being all one, in shares of their size: 0 if they are.
+    Args:
+        probing: whether to ask what can be read off them, which takes longest.
     """
     store, generator = ready.store, np.random.default_rng(derive("probe", ready.recipe.train.seed))
-    held, trained = (np.flatnonzero(store.held_out == side) for side in (True, False))
-
-    def vectors(rows: np.ndarray) -> np.ndarray:
-        assert ready.spec.image is not None
-        return features(ready.backbone, ready.spec.image, store.pixels[rows], ready.learner.precision)
-
-    test = held[:_SCORED] if len(held) > 1 else trained[:_RANKED]
-    seen = vectors(test)
-    size = float(np.sqrt(np.square(seen).mean()))
-    found = {"rank": effective_rank(seen[:_RANKED]), "deviation": float(seen.std(0).mean()) / max(size, 1e-12)}
-    labels = np.array(store.labels)
-    if len(held) > 1 and len(set(store.labels)) > 1:
-        some = np.sort(generator.permutation(trained)[:_PROBED])
-        known = vectors(some)
-        found["knn"] = float(np.mean(np.array(knn_predict(known, labels[some].tolist(), seen)) == labels[test]))
-        probe = fit_probe(known, labels[some].tolist(), seed=0)
-        found["probe"] = float(np.mean(np.array(probe.predict(seen)) == labels[test]))
-    return found
-
-
-def collapse_sentence(rank: float, deviation: float) -> str | None:
-    """What to say of features that are nearly the same for all pictures; None where they are not."""
-    if rank >= _FEW_DIRECTIONS and deviation >= _COLLAPSED:
-        return None
-    return (
-        f"collapse: the features of all pictures are nearly one (they use {rank:.1f} directions, and differ by "
-        f"{deviation:.1%} of their size), so that none is told from another. Likely causes: an objective without "
-        "anything that keeps different pictures apart, a learning rate too high, or pictures that are all alike"
+    held, trained = (generator.permutation(np.flatnonzero(store.held_out == side)) for side in (True, False))
+    asked = np.sort((held if len(held) > 1 else trained)[:_SCORED])
+    known = np.sort(trained[: _PROBED if probing and len(held) > 1 else 0])
+    pixels, labels = store.pixels, store.labels
+    return feature_measures(
+        ready.model,
+        pixels[known],
+        [labels[i] for i in known],
+        pixels[asked],
+        [labels[i] for i in asked],
+        ready.recipe.train.seed,
     )
 
 
 def _finish(run: Run, ready: PicturePretraining, outcome: Outcome) -> dict[str, Any]:
-    recipe, assumed = ready.recipe, ready.spec.image
-    assert assumed is not None
+    recipe = ready.recipe
     with written_aside(run.model) as folder:
-        PictureModel(ready.backbone, assumed).save(folder)
+        ready.model.save(folder)
+    run.save_parts(picture_head_parts(ready.learner.heads))
     chance = ready.objective.chance(ready.spec, ready.batches.size)
     title = f"{recipe.objective.name}, {ready.size}, {ready.parameters / 1e6:.2f} M parameters"
     draw_curve(run.metrics, run.folder / "curve.png", {} if chance is None else {"chance": chance}, title)
     held, samples = _held_out(ready), outcome.progress.samples
+    illustrator = ready.illustrator(run)
+    doubtful = illustrator.doubtful()
+    illustrator.answers(outcome.progress.step)
+    illustrator.features()
+    found = measures(ready)
+    notes, collapsed = list(outcome.notes), collapse_sentence(found["rank"], found["deviation"])
+    if collapsed and not any(sentence.startswith(COLLAPSE) for sentence in notes):
+        notes.append(collapsed)
     report = {
         "verb": "pretrain",
         "run": str(run.folder),
@@ -313,12 +326,14 @@ def _finish(run: Run, ready: PicturePretraining, outcome: Outcome) -> dict[str, 
         "seconds": outcome.progress.seconds,
         "held_out": {name.removeprefix("held_out_"): value for name, value in held.items()}
         | ({} if chance is None else {"chance_loss": chance}),
-        "features": measures(ready),
+        "features": found,
+        "doubtful": doubtful,
         "rows": ready.store.tally,
-        "notes": list(outcome.notes),
+        "notes": notes,
     }
     _write_card(run, ready, report)
-    write_report(run, report, ["```", *picture_summary(report), "```", "", "![the loss over the run](curve.png)"])
+    lines = ["```", *picture_summary(report), "```", "", "![the loss over the run](curve.png)"]
+    write_report(run, report, lines + illustrator.lines())
     return report
 
 
@@ -352,9 +367,15 @@ def picture_summary(report: dict[str, Any]) -> list[str]:
         chance = f"; who guesses has {held['chance_loss']:.3f}" if "chance_loss" in held else ""
         lines.append(f"held out    loss {held['loss']:.3f}{chance}")
     found = report["features"]
-    line = f"features    rank {found['rank']:.1f}, deviation {found['deviation']:.3f}"
+    line = f"features    rank {found['rank']:.1f}, deviation {found['deviation']:.3f}, "
+    line += f"alignment {found['alignment']:.2f}, uniformity {found['uniformity']:.2f}"
     if "knn" in found:
         line += f"; of held-out pictures kNN tells {found['knn']:.1%}, a linear probe {found['probe']:.1%}"
     lines.append(line)
+    if doubtful := report["doubtful"]:
+        lines.append(
+            f"doubtful    {doubtful['pictures']:,} of {doubtful['asked']:,} pictures have no answer that is surely "
+            f"right ({doubtful['file']} names them)"
+        )
     lines += [f"note        {sentence}" for sentence in report["notes"]]
-    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]
+    return [*lines, f"run         {report['run']}  (model/, report.md with its pictures, README.md)"]

@@ -148,3 +148,11 @@ def patches_of(pictures: Tensor, size: int) -> Tensor:
     count, channels, height, width = pictures.shape
     cut = pictures.view(count, channels, height // size, size, width // size, size)
     return cut.permute(0, 2, 4, 3, 5, 1).reshape(count, -1, size * size * channels)
+
+
+def joined_patches(patches: Tensor, size: int) -> Tensor:
+    """The inverse of :func:`patches_of` for square pictures."""
+    count, number, values = patches.shape
+    across, channels = math.isqrt(number), values // size**2
+    cut = patches.view(count, across, across, size, size, channels).permute(0, 5, 1, 3, 2, 4)
+    return cut.reshape(count, channels, across * size, across * size)

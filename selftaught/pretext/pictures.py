@@ -18,6 +18,12 @@ def standardised(pictures: Tensor, spec: PictureSpec) -> Tensor:
     return (pictures - spec.mean.to(pictures).view(1, 3, 1, 1)) / spec.deviation.to(pictures).view(1, 3, 1, 1)
 
 
+def as_seen(pictures: Tensor, spec: PictureSpec) -> Tensor:
+    """The inverse of :func:`standardised`, in [0, 1]."""
+    mean, deviation = (part.to(pictures).view(1, 3, 1, 1) for part in (spec.mean, spec.deviation))
+    return (pictures * deviation + mean).clamp(0, 1)
+
+
 def one_view(samples: Batch, spec: Spec, rng: Randomness, how: Views) -> Batch:
     """``pixels`` float [B, 3, H, W]; those of another objective that made views already are left as they are."""
     assert spec.image is not None

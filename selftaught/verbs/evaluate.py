@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,9 @@ from selftaught.errors import SelftaughtError
 from selftaught.few_shot import DRAWS, Asking, few_shot
 from selftaught.finetuning import answers
 from selftaught.held_out import measure_text
-from selftaught.machine import pick_device
+from selftaught.machine import pick_device, pick_precision
+from selftaught.pictures.evaluating import evaluate_pictures
+from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.report import write_report
@@ -50,7 +53,7 @@ def evaluate(
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Measure a run on data it was not trained on: a pretrained one on text, a fine-tuned one on labels.
+    """Measure a run on data it was not trained on: a pretrained one on text or pictures, a fine-tuned one on labels.
 
     With --suite it is measured on a published test, with --shots on labels by prompting.
 
@@ -84,6 +87,11 @@ def evaluate(
         return _of_words(run, data, text, suite, rows, seed, json)
     if suite in OF_WORDS:
         raise SelftaughtError(f"{suite} is a test of word vectors", do="give a run of --objective skipgram or cbow")
+    if holds_picture_model(run):
+        given = {"--objective": objective, "--suite": suite, "--shots": shots, "--text": text, "--second": second}
+        if wrong := [name for name, value in given.items() if value]:
+            raise SelftaughtError(f"{wrong[0]} is for text, and this run is one of pictures", do="leave it out")
+        return _of_pictures(run, data, label, device, json)
     pretrained = open_pretrained(run)
     task = saved_task(pretrained)
     if objective is not None and (suite or shots or task):
@@ -121,6 +129,25 @@ def _of_words(
         lines = [f"rows        {tally.summary()}"]
         lines += [f"{name.replace('_', ' '):26}{value:.4f}" for name, value in measures.items()]
     return _told(report, lines, data, place if recipe else None, recipe, json)
+
+
+def _of_pictures(run: Place, data: str, label: str | None, device: str | None, json: bool) -> dict[str, Any]:
+    """Measure a network over pictures: a fine-tuned one on labels, a pretrained one by its own objective."""
+    place, where = Run(Path(run)), pick_device(device)
+    with tempfile.TemporaryDirectory() as folder:
+        report, lines = evaluate_pictures(str(run), data, label, Path(folder), where, pick_precision(where))
+    lines += ["", *_measured(report.get("classes", {}), report["measures"])]
+    recipe = read_recipe(place.recipe) if place.recipe.exists() else None
+    return _told(report, lines, data, place if recipe else None, recipe, json)
+
+
+def _measured(classes: Mapping[str, Mapping[str, float | None]], measures: Mapping[str, float]) -> list[str]:
+    """A table of classes, where there are some, and the measures of all rows."""
+    lines = []
+    if classes:
+        rows = [[name, *map(_cell, of_class.values())] for name, of_class in classes.items()]
+        lines += [*table(["class", *next(iter(classes.values()))], rows), ""]
+    return lines + [f"{name.replace('_', '-'):12}{value:.4f}" for name, value in measures.items()]
 
 
 def _told(
@@ -193,10 +220,7 @@ def _on_labels(
         "notes": note_long_texts(pretrained, task, found.examples),
     }
     lines = [f"rows        {found.tally.summary()}", *(f"            {row}" for row in found.tally.named(_NAMED)), ""]
-    if classes:
-        rows = [[name, *map(_cell, measured.values())] for name, measured in classes.items()]
-        lines += [*table(["class", *next(iter(classes.values()))], rows), ""]
-    return report, lines + [f"{name.replace('_', '-'):12}{value:.4f}" for name, value in measures.items()]
+    return report, [*lines, *_measured(classes, measures)]
 
 
 def _cell(value: float | None) -> str:

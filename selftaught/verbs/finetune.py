@@ -6,12 +6,19 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
+from selftaught.pictures.finetuning import (
+    PictureFinetuning,
+    finetuned_summary,
+    prepare_picture_finetuning,
+    run_picture_finetuning,
+)
+from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import model_folder
 from selftaught.recipe import compose, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
-from selftaught.task_run import prepare_finetuning, run_finetuning, summary
+from selftaught.task_run import Ready, prepare_finetuning, run_finetuning, summary
 from selftaught.verbs import Place
 
 
@@ -30,6 +37,7 @@ def finetune(
     epochs: float | None = None,
     for_: Annotated[str | None, Parameter(name="--for")] = None,
     batch: int | None = None,
+    scratch: bool = False,
     seed: int | None = None,
     device: str | None = None,
     recipe: Place | None = None,
@@ -37,14 +45,15 @@ def finetune(
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Teach a pretrained model a task from labels.
+    """Teach a pretrained model a task from labels, of text or of pictures.
 
     A part of the labels is set aside to know when to stop; the weights of its best check are kept. The same command
     again resumes an interrupted run.
 
     Args:
         run: A run, or any checkpoint folder of transformers.
-        labels: The labels in the usual file of the task: a table, or for classify a folder with a subfolder a class.
+        labels: The labels in the usual file of the task: a table, or for classify a folder with a subfolder a class;
+            of pictures such a folder, a table of paths and labels, or whatever else pretrain reads that names labels.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         out: The new run folder; RUN-TASK if not given.
         test: Labels to be scored on at the end; never used to train or to stop.
@@ -56,6 +65,7 @@ def finetune(
         epochs: Train for at most so many passes over the labels.
         for_: Train for at most so long, such as 10m.
         batch: Rows a step.
+        scratch: Draw the weights anew: the same network without what it has learned, for comparison.
         seed: Of everything that is random.
         device: cpu, cuda, …
         recipe: A recipe file to begin with.
@@ -73,6 +83,7 @@ def finetune(
         "data.unlabelled": unlabelled,
         "objective.name": task,
         "model.init": str(run),
+        "model.scratch": scratch or None,
         "train.steps": steps,
         "train.epochs": epochs,
         "train.seconds": parse_duration(for_) if for_ is not None else None,
@@ -81,20 +92,27 @@ def finetune(
         "train.device": device,
     }
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
-    begun_from = Path(run)
+    begun_from, pictured = Path(run), holds_picture_model(run)
     new = Run(Path(out) if out else begun_from.with_name(f"{begun_from.resolve().name}-{task}"))
     with new.locked():
         before = settled(new.recipe, asked)
         if before is not None and (done := read_report(new, "finetune")) is not None:
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
-            return tell(done, summary(done), json=json)
-        model_folder(begun_from)  # a wrong model is told of before its labels are read
-        ready = prepare_finetuning(before or asked)
+            return tell(done, (finetuned_summary if pictured else summary)(done), json=json)
+        ready: Ready | PictureFinetuning
+        if pictured:
+            ready = prepare_picture_finetuning(new, before or asked)
+        else:
+            model_folder(begun_from)  # a wrong model is told of before its labels are read
+            ready = prepare_finetuning(before or asked)
         for line in ready.lines():
             note(line)
         if dry_run:
             return tell(ready.to_json(), ["dry run: nothing was trained"], json=json)
         replace_file(new.recipe, ready.recipe.to_yaml())
+        if isinstance(ready, PictureFinetuning):
+            report = run_picture_finetuning(new, ready)
+            return tell(report, finetuned_summary(report), json=json)
         report = run_finetuning(new, ready)
     return tell(report, summary(report), json=json)

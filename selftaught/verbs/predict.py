@@ -10,8 +10,14 @@ from selftaught.console import tell
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.files import KINDS, split_suffix
 from selftaught.data.labels import as_texts, read_unlabelled
+from selftaught.data.picture_source import open_pictures
+from selftaught.data.picture_store import decoded
+from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
+from selftaught.machine import pick_device, pick_precision
+from selftaught.pictures.classifying import PictureClassifier
+from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import open_pretrained
 from selftaught.saved_task import saved_task
 from selftaught.verbs import Place
@@ -28,11 +34,13 @@ def predict(
 ) -> dict[str, Any]:
     """Ask a model about texts: a fine-tuned one for what it was taught, a pretrained one for the word behind [MASK].
 
-    Word vectors are asked for the nearest of a word, or of a sum such as "king - man + woman".
+    Word vectors are asked for the nearest of a word, or of a sum such as "king - man + woman"; a network over pictures
+    that was fine-tuned for the class of each.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
-        inputs: Texts (pairs, and questions with their contexts, by twos), or files as for finetune, labelled or not.
+        inputs: Texts (pairs, and questions with their contexts, by twos), or files as for finetune, labelled or not;
+            pictures, or folders of them.
         text: The column that holds the text, in files that have columns.
         second: The column that holds the second text of a pair.
         top: For [MASK] and word vectors, how many words to name.
@@ -44,6 +52,8 @@ def predict(
         raise SelftaughtError("--top must be at least 1")
     if holds_words(run):
         return _nearest(WordModel.load(run), inputs, top, json)
+    if holds_picture_model(run):
+        return _pictures(run, inputs, json)
     pretrained = open_pretrained(run)
     task = saved_task(pretrained)
     if task is None:
@@ -62,6 +72,30 @@ def predict(
         for example, some in zip(examples, heard, strict=True)
         for one in some
     ]
+    return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
+
+
+def _pictures(run: Place, inputs: Sequence[str], json: bool) -> dict[str, Any]:
+    classifier = PictureClassifier.load(run, pick_precision(pick_device(None)))
+    if classifier is None:
+        raise SelftaughtError(
+            "this network has not been taught any classes",
+            where=str(run),
+            do="teach it some with selftaught finetune, or take its features with selftaught embed",
+        )
+    predictions, lines, notes = list[dict[str, Any]](), [], []
+    for given in inputs:
+        tally = Tally()
+        for item, pixels in decoded(open_pictures(given), classifier.model.spec.resolution, tally):
+            (answer,) = classifier.answers(pixels[None])
+            where = {"file": item.file, **({"line": item.line} if item.line else {})}
+            predictions.append({**where, **answer})
+            told = answer["label"] if "label" in answer else ", ".join(answer["labels"]) or "none"
+            share = f"\t{answer['probability']:.3f}" if "probability" in answer else ""
+            lines.append(f"{told}{share}\t{':'.join(map(str, where.values()))}")
+        notes += tally.note(given)
+    if not predictions:
+        raise SelftaughtError("not one picture can be used", where=", ".join(inputs), do="selftaught check tells why")
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
 
 

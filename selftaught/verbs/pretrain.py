@@ -15,6 +15,7 @@ from selftaught.console import note, tell
 from selftaught.data.picture_source import holds_pictures
 from selftaught.errors import SelftaughtError
 from selftaught.pictures.pretraining import (
+    PicturePretraining,
     picture_summary,
     prepare_picture_pretraining,
     run_picture_pretraining,
@@ -49,6 +50,7 @@ def pretrain(
     deterministic: bool = False,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     dry_run: bool = False,
+    preview: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
     """Turn unlabelled text or pictures into a pretrained model.
@@ -74,6 +76,7 @@ def pretrain(
         deterministic: Train word vectors on one thread, to the same bits each time; all else is so anyway.
         set_: Any other recipe key, as key=value.
         dry_run: Print the plan and stop; the tokenised corpus stays for the run itself.
+        preview: Draw what the network will be asked about pictures, as RUN/views.png, and stop.
         json: Print one JSON object.
     """
     if objective is None and recipe is None and holds_pictures(data):
@@ -109,12 +112,23 @@ def pretrain(
             note(line)
         if dry_run:
             return tell(ready.plan.to_json(), ["dry run: nothing was trained"], json=json)
+        if preview:
+            return _previewed(run, ready, json)
         replace_file(run.recipe, ready.recipe.to_yaml())
         note(f"recipe      {run.recipe}")
         note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
         note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
         report = way.run(run, ready)
     return tell(report, way.summary(report), json=json)
+
+
+def _previewed(run: Run, ready: Any, json: bool) -> dict[str, Any]:
+    """Draw what the network will be asked about."""
+    if not isinstance(ready, PicturePretraining):
+        raise SelftaughtError("--preview shows views of pictures, and this is text", do="leave it out")
+    page = ready.illustrator(run).views()
+    report = {"verb": "pretrain", "preview": str(page)}
+    return tell(report, [f"preview     {page}: a row a picture, first as it is; nothing was trained"], json=json)
 
 
 @dataclass(frozen=True)

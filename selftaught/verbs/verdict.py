@@ -13,9 +13,10 @@ from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, r
 from selftaught.lookup import find_task
 from selftaught.machine import pick_device, pick_precision
 from selftaught.picture_judging import judge_pictures, read_labelled
+from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.recipe import compose
+from selftaught.recipe import compose, read_recipe
 from selftaught.report import write_report
 from selftaught.run import Run, replace_file
 from selftaught.saved_task import saved_task
@@ -69,8 +70,8 @@ def verdict(
     _check_numbers(seeds, seed)
     sizes = _budgets(budgets)
     if holds_picture_model(run):
-        _refuse_text(task, {"--text": text, "--second": second, "--finetune": finetune, "--set": set_})
-        return _of_pictures(run, labels, test, label, sizes, seeds, seed, out, device, json=json)
+        _refuse_text(task, {"--text": text, "--second": second, "--set": set_})
+        return _of_pictures(run, labels, test, label, sizes, seeds, seed, finetune, out, device, json=json)
     subject = _subject(run, device)
     kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
     columns = Columns(text, second, label)
@@ -112,11 +113,15 @@ def _of_pictures(
     budgets: tuple[int | None, ...],
     seeds: int,
     seed: int,
+    finetune: bool,
     out: Place | None,
     device: str | None,
     *,
     json: bool,
 ) -> dict[str, Any]:
+    if PictureClassifier.load(run) is not None:
+        recipe = read_recipe(Run(Path(run)).recipe) if Run(Path(run)).recipe.exists() else None
+        raise _labels_seen(str(run), recipe.model.init if recipe else None)
     where, origin = pick_device(device), Run(Path(run))
     model = PictureModel.load(run, pick_precision(where))
     model.backbone.to(where)
@@ -125,7 +130,9 @@ def _of_pictures(
     with place.locked():
         pictures = read_labelled(labels, test, place.folder / "labelled", model.spec.resolution, seed, label=label)
         seen = origin.folder / "pictures" / "pictures.npy"
-        found, details = judge_pictures(model, pictures, seen, budgets=budgets, seeds=seeds, seed=seed, tell=note)
+        found, details = judge_pictures(
+            model, pictures, seen, budgets=budgets, seeds=seeds, seed=seed, finetune=finetune, tell=note
+        )
         report = {**found.to_json(), "labels": labels, "test": test}
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")
         replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
@@ -165,10 +172,13 @@ def _refuse_labelled(pretrained: Pretrained) -> None:
     """A model that has learned from labels, perhaps from these very test rows, says nothing of pretraining."""
     if saved_task(pretrained) is None:
         return
-    begun_from = pretrained.recipe.model.init if pretrained.recipe else None
-    raise SelftaughtError(
+    raise _labels_seen(str(pretrained.folder), pretrained.recipe.model.init if pretrained.recipe else None)
+
+
+def _labels_seen(where: str, begun_from: str | None) -> SelftaughtError:
+    return SelftaughtError(
         "this model has been fine-tuned on labels: its scores would say nothing of what pretraining gave it",
-        where=str(pretrained.folder),
+        where=where,
         do=f"give the run it began from, {begun_from}" if begun_from else "give a model that has seen no labels",
     )
 

@@ -18,6 +18,8 @@ from selftaught.objectives.mae import MAE
 from selftaught.objectives.rotation import Rotation
 from selftaught.objectives.simclr import SimCLR
 from selftaught.objectives.vicreg import VICReg
+from selftaught.pretext.image import patches_of
+from selftaught.pretext.pictures import as_seen
 from selftaught.randomness import Randomness
 
 
@@ -139,7 +141,55 @@ def test_a_turned_picture_is_the_view_turned(pictures: Batch, spec: Spec) -> Non
     batch = posed(Rotation(), pictures, spec)
     assert set(batch["quarters"].tolist()) <= {0, 1, 2, 3}
     assert batch["n"] == 8
-    assert Rotation().chance(spec, 8) == pytest.approx(math.log(4))
+    assert Rotation(doubt=0).chance(spec, 8) == pytest.approx(math.log(4))
+
+
+def test_a_turn_that_cannot_be_told_counts_less() -> None:
+    """Generalised cross-entropy: what it gives back of a picture's gradient is the probability of the truth to q."""
+    logits = torch.tensor([[[4.0, 0, 0, 0]], [[0.0, 4, 0, 0]]], requires_grad=True)
+    batch: Batch = {"quarters": torch.tensor([0, 0])}
+    shares = logits.detach()[:, 0].softmax(1)[:, 0]
+    found = Rotation(doubt=0.5).loss(logits, Given(), batch)
+    assert found["loss"].item() == pytest.approx(float(((1 - shares.sqrt()) / 0.5).sum()))
+    assert float(found["cross_entropy"]) == pytest.approx(float(-shares.log().sum()))
+    (doubted,) = torch.autograd.grad(found["loss"], logits)
+    (plain,) = torch.autograd.grad(Rotation(doubt=0).loss(logits, Given(), batch)["loss"], logits)
+    torch.testing.assert_close(doubted, plain * shares.sqrt()[:, None, None])
+
+
+def test_nobody_can_be_sure_of_the_turn_of_what_looks_the_same(spec: Spec) -> None:
+    """Whatever the network says, and however sure it is of it."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = torch.randint(0, 256, (6, 3, 16, 16), dtype=torch.uint8, generator=generator)
+    half = torch.maximum(drawn, torch.rot90(drawn, 2, (2, 3)))
+    whole = torch.maximum(half, torch.rot90(half, 1, (2, 3)))
+    backbones = nn.ModuleDict({IMAGE: network().eval()})
+    head = nn.Linear(32, 4)
+    nn.init.normal_(head.weight, std=20)
+    for pictures, most in ((half, 0.5), (whole, 0.25), (drawn, 1.0)):
+        sure = Rotation().certainty(backbones, head, {"pixels": pictures}, spec)
+        assert sure.shape == (6,)
+        assert (sure <= most + 1e-4).all()
+
+
+@pytest.mark.parametrize("objective", [MAE(), MAE(normalised=False), Inpaint(side=0.5)])
+def test_what_was_seen_is_shown_as_it_is_and_the_rest_as_it_was_drawn(
+    objective: MAE | Inpaint, pictures: Batch, spec: Spec
+) -> None:
+    batch = posed(objective, pictures, spec)
+    learner = Learner({IMAGE: network()}, objective, spec).eval()
+    shown = learner.objective.pictured(learner.features(batch), learner.heads, batch, spec)
+    assert shown is not None
+    assert shown.shape == (8, 3, 3, 16, 16)
+    patches = [patches_of(shown[:, kind], 4) for kind in range(3)]
+    places = torch.zeros(8, 16, dtype=torch.bool).scatter(1, batch["hidden"], True)
+    assert torch.equal(patches[0][~places], patches[2][~places])
+    assert torch.equal(patches[0][~places], patches[1][~places])
+    assert not torch.equal(patches[0][places], patches[2][places])
+    assert spec.image is not None
+    assert torch.allclose(as_seen(batch["pixels"], spec.image), shown[:, 0])
+    grey = spec.image.mean.repeat(16)
+    assert torch.allclose(patches[1][places], grey.expand_as(patches[1][places]), atol=1e-6)
 
 
 def test_the_missing_region_is_one_square(pictures: Batch, spec: Spec) -> None:

@@ -81,6 +81,7 @@ def test_a_verdict_sets_features_beside_raw_pixels(shapes: Path, call: Call) -> 
     said = call("verdict", "seen", "shapes", "--budgets", "4,all", "--seeds", "2", "--json")
     assert said.code == 0, said.err
     methods = {one["method"] for one in said.report["curve"]}
+    assert not any("fine-tuned" in method for method in methods)
     assert {"raw pixels probe", "raw pixels kNN", "pretrained probe", "pretrained kNN", "untrained probe"} <= methods
     assert said.report["overlap_rows"] == 24  # it was pretrained on these very pictures, and says so
     assert Path("seen/verdict.png").stat().st_size > 0
@@ -117,7 +118,11 @@ def test_mistakes_are_told(shapes: Path, here: Path, call: Call) -> None:
         (["pretrain", "shapes", "--objective", "simclr+mlm", "--out", "x"], "pictures, and mlm from text"),
         (["verdict", "seen", "flat"], "these pictures have no labels"),
         (["verdict", "seen", "shapes", "--task", "tag"], "--task tag is for text"),
-        (["finetune", "seen", "shapes"], "over pictures"),
+        (["finetune", "seen", "flat", "--out", "x"], "these pictures have no labels"),
+        (["finetune", "seen", "shapes", "--task", "tag", "--out", "x"], "tag is a task of text"),
+        (["finetune", "seen", "shapes", "--text", "a", "--out", "x"], "--text is for text"),
+        (["predict", "seen", "shapes"], "has not been taught any classes"),
+        (["evaluate", "seen", "shapes", "--suite", "blimp"], "--suite is for text"),
     ):
         said = call(*command)
         assert said.code == 1, (command, said.err)
@@ -184,3 +189,101 @@ def test_features_that_collapse_are_told_of_and_others_are_not(here: Path, call:
     assert any("collapse" in sentence for sentence in said.report["notes"])
     assert "collapse" in said.err
     assert not any("collapse" in sentence for sentence in call(*asked, "--out", "healthy").report["notes"])
+
+
+def test_finetuning_teaches_classes_that_predict_and_evaluate_then_tell(shapes: Path, here: Path, call: Call) -> None:
+    """Disks and bars are told apart after some steps, by all verbs alike, and by a run that was resumed."""
+    assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, "--out", "seen").code == 0
+    (here / "test").mkdir()
+    for name in ("disk", "bar"):
+        (here / "test" / name).mkdir()
+        for number in range(50, 60):
+            shutil.move(shapes / name / f"{number}.png", here / "test" / name / f"{number}.png")
+    asked = ("finetune", "seen", "shapes", "--test", "test", "--steps", "60", "--out", "taught")
+    said = call(*asked, "--set", "train.precision=fp32", "--set", "train.save_seconds=0", "--json")
+    assert said.code == 0, said.err
+    assert said.report["classes"] == {"bar": 50, "disk": 50}
+    assert said.report["test"]["accuracy"] > 0.9
+    measured = call("evaluate", "taught", "test", "--json").report
+    assert measured["measures"]["accuracy"] == pytest.approx(said.report["test"]["accuracy"], abs=0.06)  # in bfloat16
+    assert measured["classes"]["disk"]["rows"] == 10
+    (here / "test" / "bar" / "broken.png").write_bytes(b"no picture")
+    told = call("predict", "taught", "test", "test/disk/50.png", "--json").report
+    right = [one["label"] == Path(one["file"]).parent.name for one in told["predictions"]]
+    assert len(right) == 21
+    assert np.mean(right) > 0.9
+    assert "broken.png" in told["notes"][0]
+    lines = call("predict", "taught", "test/disk/50.png").out.split("\t")
+    assert (lines[0], lines[2].strip()) == ("disk", "test/disk/50.png")
+    refused = call("verdict", "taught", "shapes")
+    assert "has been fine-tuned on labels" in refused.err
+    weights = load_file("taught/model/model.safetensors")
+    shutil.rmtree(sorted(Path("taught/checkpoints").iterdir())[-1])
+    Path("taught/report.json").unlink()
+    again = call(*asked, "--set", "train.precision=fp32", "--set", "train.save_seconds=0")
+    assert "resuming at step" in again.err
+    resumed = load_file("taught/model/model.safetensors")
+    assert all(np.array_equal(weights[name], resumed[name]) for name in weights)
+
+
+def test_a_picture_may_have_several_labels_or_none(shapes: Path, here: Path, call: Call) -> None:
+    assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, "--out", "seen").code == 0
+    rows = ["path,label"] + [f'shapes/disk/{n}.png,"[""round"", ""filled""]"' for n in range(40)]
+    rows += [f'shapes/bar/{n}.png,"[""long""]"' for n in range(40)] + ["shapes/bar/50.png,"]
+    (here / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    said = call("finetune", "seen", "labels.csv", "--steps", "60", "--out", "taught", "--json")
+    assert said.code == 0, said.err
+    assert said.report["classes"] == {"round": 40, "filled": 40, "long": 40}
+    assert said.report["unlabelled"] == 1
+    (one, other) = call("predict", "taught", "shapes/disk/50.png", "shapes/bar/50.png", "--json").report["predictions"]
+    assert (sorted(one["labels"]), other["labels"]) == (["filled", "round"], ["long"])
+
+
+def test_from_scratch_nothing_of_the_run_is_left(shapes: Path, call: Call) -> None:
+    assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, "--out", "seen").code == 0
+    asked = ("finetune", "seen", "shapes", "--steps", "1", "--set", "train.rate=1e-12")
+    for name, more in (("from", ()), ("scratch", ("--scratch",))):
+        assert call(*asked, *more, "--out", name).code == 0
+    seen, kept, drawn = (load_file(Path(run, "model/model.safetensors")) for run in ("seen", "from", "scratch"))
+    weights = [name for name in seen if seen[name].ndim == 4]
+    assert all(np.allclose(seen[name], kept[name], atol=1e-6) for name in weights)
+    assert not any(np.allclose(seen[name], drawn[name], atol=1e-3) for name in weights)
+
+
+def test_rotation_names_the_pictures_that_look_the_same_from_several_sides(here: Path, call: Call) -> None:
+    """Half of them are arrows, half rings and crosses of any place in the middle: the latter are named."""
+    drawn, folder = np.random.default_rng(0), here / "signs"
+    folder.mkdir()
+    across, down = np.meshgrid(np.arange(16) - 7.5, np.arange(16) - 7.5)
+    for number in range(150):
+        size, colour = drawn.uniform(3, 7), drawn.integers(90, 256, 3)
+        ring = abs(np.hypot(across, down) - size) < drawn.uniform(0.8, 2.5)
+        arrow = (abs(across) < size * (down + size) / 12) & (abs(down) < size)
+        for name, mask in (("same", ring), ("arrow", arrow)):
+            Image.fromarray(np.where(mask[..., None], colour, 0).astype(np.uint8)).save(folder / f"{name}-{number}.png")
+    asked = ("--objective", "rotation", "--size", "conv-tiny", "--steps", "100", "--batch", "64", "--out", "seen")
+    options = ("--set", "data.resolution=16", "--set", "objective.options.jitter=0")
+    said = call("pretrain", "signs", *asked, *options, "--json")
+    assert said.code == 0, said.err
+    named = [json.loads(line) for line in Path("seen/doubtful.jsonl").read_text("utf-8").splitlines()]
+    assert said.report["doubtful"] == {"asked": 300, "pictures": len(named), "file": "doubtful.jsonl"}
+    alike = ["same-" in one["file"] for one in named]
+    assert sum(alike) >= 0.9 * 150  # found
+    assert np.mean(alike) > 0.9  # and hardly any others
+    assert all(one["certainty"] <= 0.5 for one in named)
+
+
+def test_a_run_leaves_pages_to_look_at(shapes: Path, call: Call) -> None:
+    shown = call("pretrain", "shapes", "--objective", "mae", *TRAIN, "--preview", "--out", "seen", "--json")
+    assert shown.report == {"verb": "pretrain", "preview": "seen/views.png"}
+    assert not Path("seen/model").exists()
+    with Image.open("seen/views.png") as page:
+        assert page.size == (4 * 68 - 4, 8 * 68 - 4)  # eight pictures, each as it is and three times asked about
+    said = call("pretrain", "shapes", "--objective", "mae", *TRAIN, "--out", "seen", "--json")
+    assert said.code == 0, said.err
+    report = Path("seen/report.md").read_text("utf-8")
+    for page in ("views.png", "rebuilt/step-000000003.png", "neighbours.png", "map.png"):
+        assert f"]({page})" in report
+        with Image.open(Path("seen", page)) as picture:
+            assert picture.getextrema() != ((255, 255),) * 3
+    assert "is text" in call("pretrain", "notes", "--objective", "mlm", "--preview", "--out", "x").err

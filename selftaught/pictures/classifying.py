@@ -1,0 +1,156 @@
+"""Telling classes of pictures: the objective whose hidden thing is a label, and a fine-tuned network in use."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from selftaught.backbones.vision import IMAGE, picture_backbone
+from selftaught.console import dump
+from selftaught.data.picture_store import Pictures
+from selftaught.data.values import is_label_list, split_labels
+from selftaught.decisions import AnyOf, OneOf, class_weights
+from selftaught.errors import SelftaughtError
+from selftaught.lookup import checked
+from selftaught.loop import Learner
+from selftaught.objective import Batch, Objective, Spec, Sums
+from selftaught.pictures.model import PictureModel, picture_folder, states_of
+from selftaught.pretext.image import Views
+from selftaught.pretext.pictures import one_view
+from selftaught.randomness import Randomness
+from selftaught.task import Answer
+
+FILE = "task.json"
+TASK = "classify"
+_HEAD = "heads."
+
+
+@dataclass(frozen=True)
+class ClassifyPictures(Objective):
+    """Predict one of several classes of a picture, or all that apply.
+
+    Args:
+        classes: their names; the order is that of the logits.
+        weights, smoothing: see :class:`selftaught.decisions.OneOf`.
+        several: whether a picture has any number of labels; so it is where all labels are JSON lists. If set, ``|``
+            and ``;`` part the labels of a string as well.
+        area, flip, jitter: how a picture is changed while it is learned from, see
+            :class:`selftaught.pretext.image.Views`; in use it is not.
+    """
+
+    stream: ClassVar[str] = IMAGE
+
+    classes: tuple[str, ...]
+    weights: tuple[float, ...] = ()
+    smoothing: float = 0.0
+    several: bool = False
+    area: float = 0.5
+    flip: float = 0.5
+    jitter: float = 0.2
+
+    @property
+    def name(self) -> str:
+        return TASK
+
+    @classmethod
+    def of(cls, labels: Sequence[str], **options: Any) -> Self:
+        """The task that these labels pose; ``options`` are fields, and win over what is found."""
+        several = options.setdefault("several", all(map(is_label_list, labels)))
+        classes = tuple(sorted({name for label in labels for name in (split_labels(label) if several else [label])}))
+        options.setdefault("weights", () if several else class_weights(labels, classes))
+        return cls(classes=classes, **options)
+
+    def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
+        """From ``pixels`` uint8 [B, 3, H, W] and ``label``: a view of each, float."""
+        how = Views(self.area, flip=self.flip, jitter=self.jitter, grey=0)
+        return {**samples, **one_view(samples, spec, rng, how), "n": self.decision.count(samples["label"])}
+
+    def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        return nn.Linear(picture_backbone(backbones).width, len(self.classes))
+
+    def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
+        """Cross-entropy in nats; see :mod:`selftaught.decisions`."""
+        return self.decision.loss(heads(features.mean(1)).float(), batch["label"])
+
+    @property
+    def decision(self) -> OneOf | AnyOf:
+        return (AnyOf if self.several else OneOf)(self.classes, self.weights, self.smoothing)
+
+
+@dataclass(frozen=True)
+class LabelledSamples:
+    """Pictures with their labels as a source of samples.
+
+    Args:
+        targets: of each picture, int64 [N], or float32 [N, K] of several labels.
+    """
+
+    pictures: Pictures
+    targets: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def take(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
+        """``pixels`` uint8 [B, 3, S, S] and ``label``."""
+        return {**self.pictures.take(indices, epochs), "label": self.targets[torch.from_numpy(indices)]}
+
+
+def classifying_learner(model: PictureModel, task: ClassifyPictures) -> Learner:
+    """The network with a head for the classes."""
+    return Learner({IMAGE: model.backbone}, task, Spec(image=model.spec), model.precision)
+
+
+@dataclass(frozen=True)
+class PictureClassifier:
+    """A fine-tuned network: what it was given, and its answers."""
+
+    model: PictureModel
+    task: ClassifyPictures
+    head: nn.Linear
+
+    @torch.no_grad()
+    def answers(self, pixels: np.ndarray) -> list[Answer]:
+        """Of pictures uint8 [N, 3, S, S]; see :meth:`selftaught.decisions.OneOf.answers`."""
+        found: list[Answer] = []
+        for states in states_of(self.model.backbone, self.model.spec, pixels, self.model.precision):
+            found += self.task.decision.answers(self.head(states.mean(1).float()))
+        return found
+
+    def save_task(self, folder: Path) -> None:
+        """Write the task beside the network; the head's weights are the run's (:meth:`Run.save_parts`)."""
+        fields = asdict(self.task)
+        (folder / FILE).write_text(dump({"task": TASK, "fields": fields}, indent=1), encoding="utf-8")
+
+    @property
+    def parts(self) -> dict[str, Tensor]:
+        """The weights of the head, by name."""
+        return {_HEAD + name: tensor.detach().cpu() for name, tensor in self.head.state_dict().items()}
+
+    @classmethod
+    def load(cls, place: str | Path, precision: str = "fp32") -> "PictureClassifier | None":
+        """The fine-tuned network of a run; None if it was only pretrained.
+
+        Raises:
+            SelftaughtError: if its files are damaged.
+        """
+        model, folder = PictureModel.load(place, precision), picture_folder(Path(place))
+        assert folder is not None
+        file, heads = folder / FILE, folder.parent / "heads.safetensors"
+        if not file.is_file():
+            return None
+        try:
+            fields = json.loads(file.read_text(encoding="utf-8"))["fields"]
+            task = ClassifyPictures(**checked(ClassifyPictures, TASK, fields))
+            head = nn.Linear(model.backbone.width, len(task.classes))
+            head.load_state_dict({name.removeprefix(_HEAD): part for name, part in load_file(heads).items()})
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+            what = f"what this network was taught cannot be read: {error}"
+            raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error
+        return cls(model, task, head)

@@ -1,0 +1,384 @@
+"""``selftaught finetune`` on pictures: a network and a head for classes, trained together on few labels."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from selftaught.curve import draw_curve
+from selftaught.data.loader import Batches
+from selftaught.data.picture_source import open_pictures
+from selftaught.data.picture_store import Pictures, PictureStore, prepare_pictures
+from selftaught.data.tally import QUARANTINE, tally_sentence
+from selftaught.errors import SelftaughtError
+from selftaught.facts import shown, shown_fact
+from selftaught.fit import Outcome, Plan, gradient_steps
+from selftaught.lookup import checked
+from selftaught.loop import Learner, train
+from selftaught.machine import pick_device, pick_precision
+from selftaught.metrics.sampling import split_train_test
+from selftaught.model_card import PICTURE_CLASSES, write_card
+from selftaught.objective import Spec
+from selftaught.optim import adamw
+from selftaught.pictures.classifying import (
+    TASK,
+    ClassifyPictures,
+    LabelledSamples,
+    PictureClassifier,
+    classifying_learner,
+)
+from selftaught.pictures.model import PictureModel
+from selftaught.randomness import derive
+from selftaught.recipe import Recipe
+from selftaught.report import write_report
+from selftaught.run import Run, written_aside
+from selftaught.schedule import Schedule
+from selftaught.stopping import best_file, fit_to_best, train_to_best
+
+BATCH = 32
+_VALIDATION_SHARE, _LEAST_TO_SPLIT = 0.15, 200  # as for text: fewer are worth more in training
+_CHECKS, _PATIENCE = 12, 4
+_LEAST_STEPS, _MOST_STEPS = 300, 4000
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast a network learns from labels.
+
+    Args:
+        rate: the peak rate.
+        epochs: passes over the labels.
+    """
+
+    rate: float
+    epochs: int
+
+    def steps(self, pictures: int, batch: int) -> int:
+        """Within limits that suit ten pictures and a hundred thousand."""
+        return int(min(max(self.epochs * pictures / batch, _LEAST_STEPS), _MOST_STEPS))
+
+
+TRAINED, UNTRAINED = Pace(rate=1e-3, epochs=40), Pace(rate=4e-3, epochs=80)
+"""Of a network that has learned already, and of one that has not: each the best of those tried (docs/lab.md)."""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A task to be learned: the learner, the pictures to learn from, and those to stop by.
+
+    Args:
+        stop: places of the pictures that are not trained on, int64 [N]; none if there are too few.
+        labels: of all pictures of the array that both are from.
+    """
+
+    learner: Learner
+    task: ClassifyPictures
+    model: PictureModel
+    samples: LabelledSamples
+    stop: np.ndarray
+    labels: Sequence[str]
+    seed: int
+
+    @property
+    def classifier(self) -> PictureClassifier:
+        """The network with its head, as it answers."""
+        assert isinstance(self.learner.heads, nn.Linear)
+        return PictureClassifier(self.model, self.task, self.learner.heads)
+
+    def batches(self, size: int, workers: int = 0) -> Batches:
+        return Batches(self.samples, self.task, Spec(image=self.model.spec), size, self.seed, workers)
+
+    def stopping_measures(self) -> dict[str, float]:
+        """All measures on the pictures to stop by; the first is what decides."""
+        said = self.classifier.answers(self.samples.pictures.pixels[self.stop])
+        return self.task.decision.measure([self.labels[i] for i in self.stop], said)
+
+
+def prepare_lesson(
+    model: PictureModel,
+    task: ClassifyPictures,
+    pixels: np.ndarray,
+    labels: Sequence[str],
+    rows: np.ndarray,
+    *,
+    seed: int,
+) -> Lesson:
+    """The head above the network, to be trained on some of the pictures, of which some are set aside to stop by.
+
+    Args:
+        pixels: uint8 [N, 3, S, S].
+        labels: of each.
+        rows: places of those that may be learned from.
+    """
+    learn, stop = rows, rows[:0]
+    if len(rows) >= _LEAST_TO_SPLIT:
+        same = [hashlib.sha256(pixels[i].tobytes()).hexdigest() for i in rows]
+        strata = task.decision.strata([labels[i] for i in rows])
+        learn, stop = (rows[part] for part in split_train_test(same, strata, _VALIDATION_SHARE, seed))
+    torch.manual_seed(derive("finetune", seed))
+    learner = classifying_learner(model, task).to(next(model.backbone.parameters()).device)
+    known = [labels[i] for i in learn]
+    samples = LabelledSamples(Pictures(pixels, learn), task.decision.targets(known))
+    return Lesson(learner, task, model, samples, stop, labels, seed)
+
+
+def finetune_pictures_quickly(
+    model: PictureModel,
+    task: ClassifyPictures,
+    pixels: np.ndarray,
+    labels: Sequence[str],
+    rows: np.ndarray,
+    *,
+    seed: int,
+    trained: bool,
+) -> PictureClassifier:
+    """Fine-tune in memory, without a run folder: what the verdict does many times. See :func:`prepare_lesson`.
+
+    Args:
+        trained: whether the network has learned already.
+    """
+    lesson, pace = prepare_lesson(model, task, pixels, labels, rows, seed=seed), _pace(trained=trained)
+    batch = min(BATCH, len(lesson.samples))
+    steps = pace.steps(len(lesson.samples), batch)
+    optimizer, schedule = adamw(lesson.learner, pace.rate), Schedule(steps=steps)
+    train_to_best(
+        lesson.learner,
+        train(lesson.learner, lesson.batches(batch).starting, optimizer, schedule, seed=seed),
+        every=max(steps // _CHECKS, 10),
+        measures=lesson.stopping_measures if len(lesson.stop) else None,
+        patience=_PATIENCE,
+    )
+    return lesson.classifier
+
+
+def _pace(*, trained: bool) -> Pace:
+    return TRAINED if trained else UNTRAINED
+
+
+@dataclass(frozen=True)
+class PictureFinetuning:
+    """Everything a fine-tuning run on pictures needs, made from its recipe.
+
+    Args:
+        unlabelled: pictures that were left out for want of a label.
+    """
+
+    recipe: Recipe
+    lesson: Lesson
+    store: PictureStore
+    test: PictureStore | None
+    unlabelled: int
+    run: Run
+
+    @property
+    def counts(self) -> dict[str, float]:
+        """Pictures of each class."""
+        return self.lesson.task.decision.counts([label for label in self.lesson.labels if label])
+
+    def lines(self) -> list[str]:
+        """The plan, for the terminal."""
+        train, lesson = self.recipe.train, self.lesson
+        budget = f"{train.steps:,} steps" if train.steps else f"{train.seconds:.0f} s"
+        stop = f"{len(lesson.stop):,} to stop by" if len(lesson.stop) else "too few to set any aside"
+        begun = f"{self.recipe.model.init}{', its weights drawn anew' if self.recipe.model.scratch else ''}"
+        without = f"; {self.unlabelled:,} have no label and are left out" if self.unlabelled else ""
+        return [
+            f"labels      {self.store.description}",
+            f"pictures    {tally_sentence(self.store.tally, self.run.folder / 'labelled' / QUARANTINE)}{without}",
+            f"classes     {shown_fact(self.counts)}",
+            f"model       {begun}",
+            f"training    {len(lesson.samples):,} pictures to train on, {stop}; at most {budget} of {train.batch} "
+            f"pictures, peak rate {train.rate:g}",
+            f"machine     {train.device}, {train.precision}",
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan, for programs."""
+        return {
+            "classes": self.counts,
+            "rows": self.store.tally,
+            "unlabelled": self.unlabelled,
+            "train_rows": len(self.lesson.samples),
+            "stop_rows": len(self.lesson.stop),
+            "parameters": sum(p.numel() for p in self.lesson.learner.parameters()),
+            "train": self.recipe.train.model_dump(),
+        }
+
+
+def prepare_picture_finetuning(run: Run, recipe: Recipe) -> PictureFinetuning:
+    """Decode the pictures, choose what was left open, and put a head above the network.
+
+    Raises:
+        SelftaughtError: for what only text has, or labels that nothing can be learned from.
+    """
+    goal, data, train = recipe.objective, recipe.data, recipe.train
+    _refuse(recipe)
+    assert recipe.model.init is not None
+    device = pick_device(train.device)
+    precision = train.precision or pick_precision(device)
+    model = PictureModel.load(recipe.model.init, precision)
+    if recipe.model.scratch:
+        model = model.untrained(train.seed)
+    model.backbone.to(device)
+    store = _labelled(data.path, run, "labelled", model, data.image, data.label)
+    rows = np.flatnonzero([bool(label) for label in store.labels])
+    labels = [store.labels[i] for i in rows]
+    task = ClassifyPictures.of(labels, **checked(ClassifyPictures, TASK, goal.options))
+    if len(task.classes) < 2:
+        raise SelftaughtError(
+            "these pictures have no labels" if not labels else f"all these pictures have one label, {labels[0]!r}",
+            where=store.description,
+            do="put the pictures of each class into a folder of its name, or give a table of paths and labels",
+        )
+    test = _labelled(data.test, run, "test", model, data.image, data.label) if data.test else None
+    if test and (unknown := task.decision.unknown([label for label in test.labels if label])):
+        raise SelftaughtError(
+            f"the test pictures have labels that the training pictures have not: {shown(unknown, 5)}",
+            where=data.test or "",
+            do="check that both are labelled in the same way",
+        )
+    lesson = prepare_lesson(model, task, store.pixels, store.labels, rows, seed=train.seed)
+    pace = _pace(trained=not recipe.model.scratch)
+    batch = min(train.batch or BATCH, len(lesson.samples))
+    steps = train.steps
+    if train.epochs is not None:
+        steps = max(1, round(train.epochs * len(lesson.samples) / batch))
+    elif steps is None and train.seconds is None:
+        steps = pace.steps(len(lesson.samples), batch)
+    values = {
+        "device": str(device),
+        "precision": precision,
+        "batch": batch,
+        "rate": train.rate or pace.rate,
+        "steps": steps,
+        "epochs": None,
+    }
+    resolved = recipe.model_copy(update={"train": train.model_copy(update=values)})
+    return PictureFinetuning(resolved, lesson, store, test, len(store.labels) - len(rows), run)
+
+
+def _labelled(
+    data: str, run: Run, folder: str, model: PictureModel, image: str | None, label: str | None
+) -> PictureStore:
+    source = open_pictures(data, image=image, label=label)
+    return prepare_pictures(source, run.folder / folder, resolution=model.spec.resolution, seed=0, keep=run.has_begun)
+
+
+def _refuse(recipe: Recipe) -> None:
+    data, train = recipe.data, recipe.train
+    if recipe.objective.name != TASK:
+        raise SelftaughtError(
+            f"{recipe.objective.name} is a task of text, and this run holds a network over pictures",
+            do="leave --task out: pictures are told into classes",
+        )
+    given = {"--text": data.text, "--second": data.second, "--unlabelled": data.unlabelled}
+    for name, value in given.items():
+        if value:
+            raise SelftaughtError(f"{name} is for text, and this run holds a network over pictures", do="leave it out")
+    if sum(value is not None for value in (train.steps, train.epochs, train.seconds)) > 1:
+        raise SelftaughtError("the budget is given twice", do="give one of --steps, --epochs, --for")
+
+
+def run_picture_finetuning(run: Run, ready: PictureFinetuning) -> dict[str, Any]:
+    """Train, or go on training; write the model and the reports.
+
+    Raises:
+        SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
+    """
+    train, lesson = ready.recipe.train, ready.lesson
+    assert train.rate is not None
+    assert train.batch is not None
+    optimizer = adamw(lesson.learner, train.rate, weight_decay=train.weight_decay)
+    plan = Plan.of(train, unit="pictures", per_sample=1, checks=_CHECKS)
+    batches = lesson.batches(train.batch, train.workers)
+    outcome = fit_to_best(
+        run,
+        lesson.learner,
+        lesson.learner,
+        optimizer,
+        gradient_steps(lesson.learner, batches.starting, optimizer, plan),
+        plan,
+        measures=lesson.stopping_measures if len(lesson.stop) else None,
+        patience=_PATIENCE,
+    )
+    report = _finish(run, ready, outcome)
+    best_file(run).unlink(missing_ok=True)
+    return report
+
+
+def _finish(run: Run, ready: PictureFinetuning, outcome: Outcome) -> dict[str, Any]:
+    lesson, classifier, recipe = ready.lesson, ready.lesson.classifier, ready.recipe
+    with written_aside(run.model) as folder:
+        lesson.model.save(folder)
+        classifier.save_task(folder)
+    run.save_parts(classifier.parts)
+    draw_curve(run.metrics, run.folder / "curve.png", {}, f"{TASK} from {recipe.model.init}")
+    report = {
+        "verb": "finetune",
+        "run": str(run.folder),
+        "task": TASK,
+        "init": recipe.model.init,
+        "scratch": recipe.model.scratch,
+        "classes": ready.counts,
+        "steps": outcome.progress.step,
+        "seconds": outcome.progress.seconds,
+        "stopping": lesson.stopping_measures() if len(lesson.stop) else None,
+        "test": measured(classifier, ready.test) if ready.test else None,
+        "rows": ready.store.tally,
+        "unlabelled": ready.unlabelled,
+        "notes": list(outcome.notes) + _notes(ready),
+    }
+    _write_card(run, ready, report)
+    lines = ["```", *finetuned_summary(report), "```", "", "![the loss over the run](curve.png)"]
+    write_report(run, report, lines)
+    return report
+
+
+def measured(classifier: PictureClassifier, store: PictureStore) -> dict[str, float]:
+    """The task's measures on labelled pictures; those without a label are not asked about."""
+    rows = np.flatnonzero([bool(label) for label in store.labels])
+    said = classifier.answers(store.pixels[rows])
+    return classifier.task.decision.measure([store.labels[i] for i in rows], said)
+
+
+def _notes(ready: PictureFinetuning) -> list[str]:
+    rare = [name for name, count in ready.counts.items() if count < 3]
+    found = [f"seen once or twice only: {shown(rare)}"] if rare else []
+    if ready.test is not None:
+        known = Counter(row.tobytes() for row in ready.store.pixels)
+        shared = sum(row.tobytes() in known for row in ready.test.pixels)
+        found += [f"{shared:,} test pictures are also among the training pictures"] if shared else []
+    return found
+
+
+def _write_card(run: Run, ready: PictureFinetuning, report: dict[str, Any]) -> None:
+    names = list(report["classes"])
+    facts = {
+        "task": TASK,
+        "begun from": str(report["init"]) + (" (weights drawn anew)" if report["scratch"] else ""),
+        "classes": ", ".join(names) if len(names) <= 20 else len(names),
+        "labelled pictures": len(ready.lesson.samples) + len(ready.lesson.stop),
+        "steps": report["steps"],
+    }
+    measures = {f"{name} (labels set aside)": value for name, value in (report["stopping"] or {}).items()}
+    measures |= {f"{name} (test pictures)": value for name, value in (report["test"] or {}).items()}
+    caveats = [
+        "The score on labels set aside chose the weights and is therefore a little too good; a test set's is not.",
+        "It answers with its own classes, whatever it is shown.",
+    ]
+    write_card(run, PICTURE_CLASSES, facts, measures, caveats)
+
+
+def finetuned_summary(report: dict[str, Any]) -> list[str]:
+    """The end of a run, for the terminal."""
+    lines = [f"trained     {report['steps']:,} steps in {report['seconds']:.0f} s"]
+    for name, title in (("stopping", "set aside   "), ("test", "test        ")):
+        if report[name]:
+            lines.append(title + ", ".join(f"{k.replace('_', '-')} {v:.3f}" for k, v in report[name].items()))
+    lines += [f"note        {sentence}" for sentence in report["notes"]]
+    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]
