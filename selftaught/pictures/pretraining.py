@@ -14,7 +14,7 @@ from selftaught import lookup
 from selftaught.backbones.presets import PICTURE_SIZES, PatchSize
 from selftaught.backbones.vision import IMAGE, PictureBackbone, new_picture_backbone, picture_backbone
 from selftaught.console import note
-from selftaught.curve import draw_curve
+from selftaught.curve import draw_curve, read_metrics
 from selftaught.data.loader import Batches
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
@@ -22,11 +22,12 @@ from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.errors import SelftaughtError
 from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
 from selftaught.health import watch_over
-from selftaught.loop import Learner, Progress, evaluate
+from selftaught.loop import Learner, Progress, evaluate, to_device
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import PICTURES, write_card
-from selftaught.objective import Objective, PictureSpec, Spec
+from selftaught.objective import Batch, Objective, PictureSpec, Spec
 from selftaught.optim import adamw
+from selftaught.pictures.diagnosis import course_note, shortcuts
 from selftaught.pictures.evaluating import picture_head_parts
 from selftaught.pictures.illustrating import Illustrator
 from selftaught.pictures.measuring import COLLAPSE, collapse_sentence, feature_measures
@@ -76,6 +77,14 @@ class PicturePretraining:
         """The network as it is now, and what it must be given."""
         assert self.spec.image is not None
         return PictureModel(self.backbone, self.spec.image, self.learner.precision)
+
+    def held_out_batch(self) -> Batch | None:
+        """The question that is posed of some held-out pictures; None where there are too few."""
+        held = self.store.part(held_out=True)
+        if len(held) < min(self.batches.size, 2):
+            return None
+        size = min(self.batches.size, len(held))
+        return Batches(held, self.objective, self.spec, size, self.recipe.train.seed).at(0)
 
     def illustrator(self, run: Run) -> Illustrator:
         """What draws pages for a person to look at, into the run."""
@@ -266,12 +275,8 @@ def _checker(
 
 
 def _held_out(ready: PicturePretraining) -> dict[str, float]:
-    held = ready.store.part(held_out=True)
-    if len(held) < min(ready.batches.size, 2):
-        return {}
-    size = min(ready.batches.size, len(held))
-    batches = Batches(held, ready.objective, ready.spec, size, ready.recipe.train.seed)
-    found = evaluate(ready.learner, iter([batches.at(0)]))
+    batch = ready.held_out_batch()
+    found = evaluate(ready.learner, iter([to_device(batch, ready.learner.device)])) if batch else {}
     return {f"held_out_{name}": value for name, value in found.items()}
 
 
@@ -313,6 +318,11 @@ def _finish(run: Run, ready: PicturePretraining, outcome: Outcome) -> dict[str, 
     notes, collapsed = list(outcome.notes), collapse_sentence(found["rank"], found["deviation"])
     if collapsed and not any(sentence.startswith(COLLAPSE) for sentence in notes):
         notes.append(collapsed)
+    batch = ready.held_out_batch()
+    short = shortcuts(ready.learner, batch) if batch else None
+    notes += short.notes() if short else []
+    if course := course_note(read_metrics(run.metrics)):
+        notes.append(course)
     report = {
         "verb": "pretrain",
         "run": str(run.folder),
@@ -328,6 +338,7 @@ def _finish(run: Run, ready: PicturePretraining, outcome: Outcome) -> dict[str, 
         | ({} if chance is None else {"chance_loss": chance}),
         "features": found,
         "doubtful": doubtful,
+        "shortcuts": short.accuracies if short else None,
         "rows": ready.store.tally,
         "notes": notes,
     }

@@ -2,11 +2,14 @@
 
 from array import array
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Any
 
 import numpy as np
+from cyclopts import Parameter
 
-from selftaught.console import tell
+from selftaught.console import note, tell
 from selftaught.data.corpus import scan_rows
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.picture_source import holds_pictures, open_pictures
@@ -16,7 +19,9 @@ from selftaught.data.text import Row, TextSource
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown_fact
 from selftaught.lookup import find_task
+from selftaught.pictures.ranking import rank_objectives, ranking_lines
 from selftaught.pictures.survey import Survey, survey_lines
+from selftaught.schedule import parse_duration
 
 _SHOWN = 10
 _CHARACTERS_A_TOKEN = {True: 1.0, False: 4.0}  # Chinese or not, roughly
@@ -32,9 +37,11 @@ def check(
     text: str | None = None,
     second: str | None = None,
     label: str | None = None,
+    pretext: bool = False,
+    for_: Annotated[str, Parameter(name="--for")] = "1m",
     json: bool = False,
 ) -> dict[str, Any]:
-    """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is trained or written.
+    """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is written.
 
     Args:
         data: A folder, a file, builtin:NAME or hf:NAME, of text or of pictures.
@@ -43,10 +50,14 @@ def check(
         text: The column that holds the text.
         second: The column that holds the second text of a pair.
         label: The column that holds the label, or whatever the task asks for.
+        pretext: Of pictures, also give each objective a short time, and rank them by a probe on what it learned.
+        for_: With --pretext, how long each.
         json: Print one JSON object.
     """
     if holds_pictures(data):
-        return _pictures(data, labels, json=json)
+        return _pictures(data, labels, parse_duration(for_) if pretext else None, json=json)
+    if pretext:
+        raise SelftaughtError("--pretext tries objectives on pictures, and this is text", do="leave it out")
     source, tally, hashes = _open(data, text, labels), Tally(), array("q")
 
     def rows() -> Iterator[Row]:
@@ -93,7 +104,11 @@ def check(
     return tell(report, lines + [f"advice      {sentence}" for sentence in advice], json=json)
 
 
-def _pictures(data: str, labels: str | None, *, json: bool) -> dict[str, Any]:
+def _pictures(data: str, labels: str | None, seconds: float | None, *, json: bool) -> dict[str, Any]:
+    """
+    Args:
+        seconds: that each objective is given; None for no trial of any.
+    """
     survey = Survey.of(open_pictures(data))
     report: dict[str, Any] = {"verb": "check", "kind": "pictures", **survey.to_json(), "advice": survey.advice()}
     lines = [f"data        {survey.description}", f"rows        {survey.tally.summary()}", *_named(survey.tally)]
@@ -108,6 +123,11 @@ def _pictures(data: str, labels: str | None, *, json: bool) -> dict[str, Any]:
             f"both        {same:,} of them are in the data, {nearly:,} more nearly",
         ]
         report["advice"] += other.advice()
+    if seconds is not None:
+        with TemporaryDirectory() as folder:
+            trials = rank_objectives(data, seconds, Path(folder), note)
+        report["pretext"] = [trial.to_json() for trial in trials]
+        lines += ["", *ranking_lines(trials, seconds)]
     return tell(report, [*lines, *(f"advice      {sentence}" for sentence in report["advice"])], json=json)
 
 

@@ -287,3 +287,14 @@ def test_a_run_leaves_pages_to_look_at(shapes: Path, call: Call) -> None:
         with Image.open(Path("seen", page)) as picture:
             assert picture.getextrema() != ((255, 255),) * 3
     assert "is text" in call("pretrain", "notes", "--objective", "mlm", "--preview", "--out", "x").err
+
+
+def test_objectives_are_ranked_by_a_probe(shapes: Path, call: Call) -> None:
+    said = call("check", "shapes", "--pretext", "--for", "1s", "--json")
+    assert said.code == 0, said.err
+    tried = said.report["pretext"]
+    assert {one["objective"] for one in tried} == {"simclr", "vicreg", "dino", "mae", "inpaint", "rotation", "jigsaw"}
+    probes = [one["probe"] for one in tried]
+    assert probes == sorted(probes, reverse=True)
+    assert all(one["pictures_per_second"] > 0 and one["untrained"]["probe"] > 0 for one in tried)
+    assert "is text" in call("check", "notes", "--pretext").err
