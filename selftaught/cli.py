@@ -18,6 +18,7 @@ VERBS = {
     "generate": "Let a causal language model continue a text.",
     "embed": "Write the vectors of texts to a Parquet file.",
     "similarity": "How alike texts are in meaning; the nearest of many.",
+    "export": "Write a model in a form that runs without this library.",
     "objectives": "The objectives and tasks there are, with their options.",
 }
 

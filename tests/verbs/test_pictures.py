@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -12,6 +13,7 @@ from PIL import Image
 from safetensors.numpy import load_file
 from transformers import AutoImageProcessor, AutoModel
 
+from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.model import PictureModel
 
 from .conftest import Call
@@ -298,3 +300,25 @@ def test_objectives_are_ranked_by_a_probe(shapes: Path, call: Call) -> None:
     assert probes == sorted(probes, reverse=True)
     assert all(one["pictures_per_second"] > 0 and one["untrained"]["probe"] > 0 for one in tried)
     assert "is text" in call("check", "notes", "--pretext").err
+
+
+def test_an_onnx_file_gives_the_same_numbers_from_the_bytes_of_a_picture(shapes: Path, call: Call) -> None:
+    assert call("pretrain", "shapes", "--size", "vit-tiny", *TRAIN, "--out", "seen").code == 0
+    assert call("finetune", "seen", "shapes", "--steps", "2", "--out", "taught").code == 0
+    said = call("export", "taught", "--json")
+    assert said.code == 0, said.err
+    assert said.report["outputs"] == ["pooled", "patches", "probabilities"]
+    assert said.report["largest_difference"] < 1e-4
+    session = onnxruntime.InferenceSession("taught/model.onnx", providers=["CPUExecutionProvider"])
+    facts = session.get_modelmeta().custom_metadata_map
+    assert json.loads(facts["classes"]) == ["bar", "disk"]
+    picture = np.asarray(Image.open("shapes/disk/5.png").convert("RGB")).transpose(2, 0, 1)[None]
+    pooled, patches, shares = session.run(None, {"pixels": picture})
+    model, taught = PictureModel.load("taught"), PictureClassifier.load("taught")
+    assert taught is not None
+    assert np.abs(pooled[0] - model.features(picture)[0]).max() < 1e-4
+    assert patches.shape == (1, 16, 128)
+    (answer,) = taught.answers(picture)
+    assert shares[0] == pytest.approx([*answer["probabilities"].values()], abs=1e-4)
+    assert call("export", "seen", "--out", "deep/eyes.onnx", "--json").report["outputs"] == ["pooled", "patches"]
+    assert "only networks over pictures" in call("export", "run").err
