@@ -8,8 +8,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import safe_open
+from torch import nn
 
 from selftaught.backbones.heads import model_head
 from selftaught.backbones.hf import TextBackbone
@@ -17,12 +19,12 @@ from selftaught.console import table
 from selftaught.data.store import TokenStore
 from selftaught.features import text_features
 from selftaught.held_out import held_out_batches
-from selftaught.loop import Learner, evaluate
+from selftaught.loop import Learner, evaluate, to_device
 from selftaught.metrics.interval import paired_difference, t_interval
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset
 from selftaught.metrics.scores import classification_scores
-from selftaught.objective import Objective, Spec
+from selftaught.objective import Batch, Objective, Spec
 from selftaught.pretrained import Pretrained
 from selftaught.splitting import Split
 
@@ -76,13 +78,20 @@ def weigh(folder: Path) -> tuple[int, int]:
 @torch.no_grad()
 def latencies(backbones: Mapping[str, TextBackbone], rows: int, times: int = _TIMES) -> dict[str, float]:
     """Milliseconds of one pass over ``rows`` texts of 64 tokens: the median for each network, measured in turns."""
+    batches = {}
+    for name, backbone in backbones.items():
+        length = min(LENGTH, backbone.longest_row)
+        batches[name] = {"input_ids": torch.arange(rows * length).view(rows, length) % backbone.config.vocab_size}
+    return in_turns(backbones, batches, times)
+
+
+@torch.no_grad()
+def in_turns(backbones: Mapping[str, nn.Module], batches: Mapping[str, Batch], times: int = _TIMES) -> dict[str, float]:
+    """Milliseconds of one pass of each network over its batch: the median, measured in turns."""
     taken: dict[str, list[float]] = {name: [] for name in backbones}
     for _ in range(times + 1):  # the first turn warms up
         for name, backbone in backbones.items():
-            backbone.eval()
-            length = min(LENGTH, backbone.longest_row)
-            ids = torch.arange(rows * length).view(rows, length) % backbone.config.vocab_size
-            batch = {"input_ids": ids.to(next(backbone.parameters()).device)}
+            batch = to_device(batches[name], next(backbone.eval().parameters()).device)
             began = time.perf_counter()
             backbone(batch).cpu()  # waits for a GPU
             taken[name].append(1000 * (time.perf_counter() - began))
@@ -110,11 +119,19 @@ def probe_scores(pretrained: Pretrained, split: Split, seeds: Sequence[int]) -> 
     place = {row: i for i, row in enumerate(needed)}
     texts = [split.train[i].text for i in needed] + [e.text for e in split.test]
     features = text_features(pretrained.backbone, pretrained.tokenizer, texts)
-    scores = []
-    for seed, rows in zip(seeds, draws, strict=True):
-        probe = fit_probe(features[[place[i] for i in rows]], [labels[i] for i in rows], seed)
-        scores.append(classification_scores(truth, probe.predict(features[len(needed) :]))["accuracy"])
-    return tuple(scores)
+    known = [(features[[place[i] for i in rows]], [labels[i] for i in rows]) for rows in draws]
+    return tuple(
+        probe_accuracy(learned, said, features[len(needed) :], truth, seed)
+        for (learned, said), seed in zip(known, seeds, strict=True)
+    )
+
+
+def probe_accuracy(
+    learned: np.ndarray, labels: Sequence[str], asked: np.ndarray, truth: Sequence[str], seed: int
+) -> float:
+    """Of a linear probe, fitted on features [N, D] with their labels, on others [M, D]."""
+    said = fit_probe(learned, labels, seed).predict(asked)
+    return classification_scores(truth, said)["accuracy"]
 
 
 def kept(standings: Sequence[Standing]) -> dict[str, Any]:
@@ -150,14 +167,18 @@ def sentence(found: dict[str, Any]) -> str:
     return said + f": {gained['mean']:+.3f} ({gained['low']:+.3f} to {gained['high']:+.3f}) to the same without one."
 
 
-def standing_lines(standings: Sequence[Standing]) -> list[str]:
-    """The table, for the terminal and the report."""
+def standing_lines(standings: Sequence[Standing], unit: str = "text") -> list[str]:
+    """The table, for the terminal and the report.
+
+    Args:
+        unit: what the networks read.
+    """
     header = [
         "",
         "parameters",
         "size",
-        "one text",
-        f"{BATCH} texts",
+        f"one {unit}",
+        f"{BATCH} {unit}s",
         "held-out loss",
         "probe accuracy",
         "task accuracy",

@@ -15,7 +15,7 @@ from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.presets import PatchSize
 from selftaught.backbones.teacher import Teacher
-from selftaught.backbones.vision import IMAGE, new_picture_backbone
+from selftaught.backbones.vision import IMAGE, PictureTeacher, new_picture_backbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train
 from selftaught.objective import Batch, Objective, Spec
@@ -70,7 +70,8 @@ def new_learner(
 ) -> NewLearner:
     if is_of_pictures(objective):
         size = PatchSize(layers=2, width=32, head_width=16)
-        return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16))}, objective, spec)
+        own = {"teacher": PictureTeacher(seeded(lambda: new_picture_backbone(size, 16)))} if objective.taught else {}
+        return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16)), **own}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
     others = {"teacher": teacher(network(tokenizer), objective, spec)} if objective.taught else {}
     return lambda: Learner({"text": network(tokenizer), **others}, objective, spec)

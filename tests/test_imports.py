@@ -34,6 +34,7 @@ FLOORS = (
         "arriving",
         "few_shot",
         "picture_judging",
+        "picture_distilling",
         "suites",
         "verbs",
     },

@@ -1,10 +1,9 @@
 """A teacher: a trained network that is asked and never changed."""
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
+from selftaught.backbones.frozen import Frozen
 from selftaught.backbones.heads import CausalLMHead, ClassificationHead, MaskedLMHead
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.insides import Insides, insides
@@ -12,11 +11,8 @@ from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 
 
-class Teacher(nn.Module):
-    """A network and what it answers with, frozen.
-
-    Its weights are no part of the learner's state, for they are at hand where they came from; so no checkpoint holds
-    them. Copies of a learner share it.
+class Teacher(Frozen):
+    """A network and what it answers with.
 
     Args:
         backbone: the network.
@@ -27,11 +23,7 @@ class Teacher(nn.Module):
         super().__init__()
         self.backbone = backbone
         self.head = head
-        self.requires_grad_(False)
-        self.register_state_dict_post_hook(_leave_out)
-
-    def __deepcopy__(self, memo: Any) -> "Teacher":
-        return self
+        self.freeze()
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> Insides:
@@ -45,11 +37,6 @@ class Teacher(nn.Module):
         self.eval()
         assert self.head is not None
         return self.head(states, *more)
-
-
-def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-    for name in [name for name in state if name.startswith(prefix)]:
-        del state[name]
 
 
 def language_teacher(backbone: TextBackbone) -> Teacher:

@@ -9,8 +9,10 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoModel
 
+from selftaught.backbones.frozen import Frozen
 from selftaught.backbones.hf import fastest_attention, from_folder, with_options
 from selftaught.backbones.presets import ConvSize, PatchSize
+from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 
 IMAGE = "image"
@@ -119,6 +121,34 @@ def picture_backbone(backbones: nn.ModuleDict) -> PictureBackbone:
     """The picture network among a learner's backbones."""
     found = backbones[IMAGE]
     assert isinstance(found, PictureBackbone)
+    return found
+
+
+class PictureTeacher(Frozen):
+    """A network over pictures to learn from."""
+
+    def __init__(self, backbone: PictureBackbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.freeze()
+
+    @torch.no_grad()
+    def forward(self, batch: Batch) -> Tensor:
+        """Its features of ``pixels``, [N, D]."""
+        self.eval()
+        return self.backbone.pooled(self.backbone(batch))
+
+
+def picture_teacher(backbones: nn.ModuleDict) -> PictureTeacher:
+    """The teacher among a learner's backbones.
+
+    Raises:
+        SelftaughtError: if there is none.
+    """
+    if "teacher" not in backbones:
+        raise SelftaughtError("there is no teacher to learn from", do="selftaught distill RUN DATA has one")
+    found = backbones["teacher"]
+    assert isinstance(found, PictureTeacher)
     return found
 
 

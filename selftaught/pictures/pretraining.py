@@ -12,7 +12,13 @@ import torch
 
 from selftaught import lookup
 from selftaught.backbones.presets import PICTURE_SIZES, PatchSize
-from selftaught.backbones.vision import IMAGE, PictureBackbone, new_picture_backbone, picture_backbone
+from selftaught.backbones.vision import (
+    IMAGE,
+    PictureBackbone,
+    PictureTeacher,
+    new_picture_backbone,
+    picture_backbone,
+)
 from selftaught.console import note
 from selftaught.curve import draw_curve, read_metrics
 from selftaught.data.loader import Batches
@@ -143,9 +149,11 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
             do="give a larger --batch instead of train.accumulate",
         )
     device, init = pick_device(train.device), _begun_from(recipe, objective)
+    teacher = _teacher(recipe, objective)
+    given = init or teacher  # whose pictures are brought to what it is used to
     source = open_pictures(recipe.data.path, image=recipe.data.image, label=recipe.data.label)
     size = None if init else recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
-    resolution = init.spec.resolution if init else recipe.data.resolution or _resolution(source.typical_side())
+    resolution = given.spec.resolution if given else recipe.data.resolution or _resolution(source.typical_side())
     store = prepare_pictures(
         source, run.folder / "pictures", resolution=resolution, seed=train.seed, keep=run.has_begun
     )
@@ -171,8 +179,9 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     torch.manual_seed(derive("weights", train.seed))
     backbone = init.backbone if init else new_picture_backbone(PICTURE_SIZES[size or ""], resolution)
     patch = backbone.patch if backbone.reads_patches else None
-    spec = Spec(image=init.spec if init else _spec(store, pictures.rows, patch))
-    learner = Learner({IMAGE: backbone}, objective, spec, update["precision"]).to(device)
+    assumed = replace(given.spec, patch=patch) if given else _spec(store, pictures.rows, patch)
+    spec, others = Spec(image=assumed), {"teacher": PictureTeacher(teacher.backbone)} if teacher else {}
+    learner = Learner({IMAGE: backbone, **others}, objective, spec, update["precision"]).to(device)
     batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
     return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
 
@@ -208,6 +217,15 @@ def _begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
             do="leave data.resolution out",
         )
     return model
+
+
+def _teacher(recipe: Recipe, objective: Objective) -> PictureModel | None:
+    """The network to learn from, if the objective does."""
+    if not objective.taught:
+        return None
+    if recipe.model.teacher is None:
+        raise SelftaughtError(f"{objective.name} learns from a teacher", do="selftaught distill RUN DATA has one")
+    return PictureModel.load(recipe.model.teacher)
 
 
 def _resolution(side: int) -> int:

@@ -7,6 +7,10 @@ from cyclopts import Parameter
 
 from selftaught.console import note, tell
 from selftaught.distilling import Distillation, check_labels, pretrained, summary, teacher_options
+from selftaught.errors import SelftaughtError
+from selftaught.picture_distilling import distill_pictures, distilled_summary
+from selftaught.pictures.model import holds_picture_model
+from selftaught.pictures.pretraining import prepare_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretrained import open_pretrained
 from selftaught.recipe import compose, read_recipe, settled
@@ -20,7 +24,7 @@ def distill(
     run: Place,
     data: str,
     *,
-    size: str = "tiny",
+    size: str | None = None,
     out: Place | None = None,
     steps: int | None = None,
     epochs: float | None = None,
@@ -46,7 +50,7 @@ def distill(
     Args:
         run: The teacher: a run, or a checkpoint folder of transformers.
         data: Unlabelled text as for pretrain, best of the kind that the teacher was trained on.
-        size: The student: tiny, small, medium or base.
+        size: The student: tiny (if not given), small, medium or base; of pictures conv-tiny or another of pretrain's.
         out: The student's run folder; RUN-SIZE if not given.
         steps: Train for so many steps.
         epochs: Train for so many passes over the data.
@@ -66,8 +70,11 @@ def distill(
         dry_run: Print the plan and stop.
         json: Print one JSON object.
     """
-    teacher = open_pretrained(run)
-    options = {f"objective.options.{name}": value for name, value in teacher_options(teacher).items()}
+    pictured = holds_picture_model(run)
+    size = size or ("conv-tiny" if pictured else "tiny")
+    teacher = None if pictured else open_pretrained(run)
+    found = teacher_options(teacher) if teacher else {}
+    options = {f"objective.options.{name}": value for name, value in found.items()}
     given = {
         "verb": "distill",
         "data.path": data,
@@ -76,7 +83,7 @@ def distill(
         "data.label": label,
         "data.task_labels": task_labels,
         "data.test": test,
-        "objective.name": "distill",
+        "objective.name": "simreg" if pictured else "distill",
         **options,
         "model.size": size,
         "model.teacher": str(run),
@@ -89,20 +96,36 @@ def distill(
     }
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
     check_recipe(asked)
-    check_labels(asked)
+    if teacher is None:
+        _refuse_stage({"--task-labels": task_labels, "--test": test})
+    else:
+        check_labels(asked)
+    told = summary if teacher else distilled_summary
     student = Run(Path(out) if out else Path(run).with_name(f"{Path(run).resolve().name}-{size}"))
     with student.locked():
         before = settled(student.recipe, asked)
         if before is not None and (done := read_report(student, "distill")) is not None:
             note(f"{student.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(student.folder)  # it may have been moved
-            return tell(done, summary(done), json=json)
+            return tell(done, told(done), json=json)
         if dry_run:
-            plan = prepare_pretraining(student, before or asked).plan
+            prepare = prepare_pretraining if teacher else prepare_picture_pretraining
+            plan = prepare(student, before or asked).plan
             return tell(plan.to_json(), [*plan.lines(), "dry run: nothing was trained"], json=json)
+        if teacher is None:
+            report = distill_pictures(student, asked)
+            return tell(report, told(report), json=json)
         pretrained(student, asked)
         distillation = Distillation(student, read_recipe(student.recipe), teacher)
         distillation.train_twin()
         distillation.learn_task()
         report = distillation.compare()
-    return tell(report, summary(report), json=json)
+    return tell(report, told(report), json=json)
+
+
+def _refuse_stage(given: dict[str, str | None]) -> None:
+    if wrong := [name for name, value in given.items() if value]:
+        raise SelftaughtError(
+            f"{wrong[0]} is for text: of pictures there is no task stage",
+            do="leave it out, and fine-tune the student with selftaught finetune",
+        )

@@ -322,3 +322,24 @@ def test_an_onnx_file_gives_the_same_numbers_from_the_bytes_of_a_picture(shapes:
     assert shares[0] == pytest.approx([*answer["probabilities"].values()], abs=1e-4)
     assert call("export", "seen", "--out", "deep/eyes.onnx", "--json").report["outputs"] == ["pooled", "patches"]
     assert "only networks over pictures" in call("export", "run").err
+
+
+def test_a_student_learns_its_teachers_features_and_the_table_says_what_it_keeps(shapes: Path, call: Call) -> None:
+    assert call("pretrain", "shapes", "--size", "conv-small", *TRAIN, "--out", "seen").code == 0
+    asked = ("distill", "seen", "shapes", "--labels", "shapes", "--steps", "30", "--batch", "32", "--out", "small")
+    said = call(*asked, "--json")
+    assert said.code == 0, said.err
+    teacher, student, alone = said.report["models"]
+    assert [one["model"] for one in said.report["models"]] == ["teacher", "student", "student without a teacher"]
+    assert student["parameters"] == alone["parameters"] < teacher["parameters"]
+    assert len(student["scores"]) == 5
+    assert teacher["one_ms"] > 0
+    learned = json.loads(Path("small/report.json").read_text("utf-8"))["pretrain"]
+    assert learned["objective"] == "simreg"
+    assert learned["held_out"]["loss"] < 0.9  # of the variance; who says the mean has 1
+    assert json.loads(Path("small/alone/report.json").read_text("utf-8"))["pretrain"]["objective"] == "simclr"
+    tensors = load_file(sorted(Path("small/checkpoints").iterdir())[-1] / "learner.safetensors")
+    assert not any("teacher" in name for name in tensors)
+    assert "is finished" in call(*asked).err
+    assert "of pictures there is no task stage" in call(*asked[:3], "--task-labels", "shapes").err
+    assert "learns from a teacher" in call("pretrain", "shapes", "--objective", "simreg", "--out", "x").err

@@ -1,0 +1,26 @@
+"""A part of a learner that is asked and never changed."""
+
+from typing import Any
+
+from torch import nn
+
+
+class Frozen(nn.Module):
+    """A network that is trained already.
+
+    Its weights are no part of the learner's state, for they are at hand where they came from; so no checkpoint holds
+    them. Copies of a learner share it. Whoever asks it calls ``eval()`` first: ``learner.train()`` wakes all parts.
+    """
+
+    def freeze(self) -> None:
+        """To be called when all parts are there."""
+        self.requires_grad_(False)
+        self.register_state_dict_post_hook(_leave_out)
+
+    def __deepcopy__(self, memo: Any) -> "Frozen":
+        return self
+
+
+def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    for name in [name for name in state if name.startswith(prefix)]:
+        del state[name]
