@@ -1,5 +1,6 @@
 """Data sets of the Hugging Face Hub, downloaded into its cache: the one place here that uses the network."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -9,10 +10,13 @@ from selftaught.errors import SelftaughtError
 HUB = "hf:"
 
 
-def hub_folder(name: str) -> Path:
+def hub_folder(name: str, kinds: Iterable[str] = KINDS) -> Path:
     """Downloads what can be read of ``OWNER/NAME[@revision][/subfolder or file]``; gives its place.
 
     The data set's own README is left out. A slash in a revision is written ``%2F``.
+
+    Args:
+        kinds: suffixes of what can be read.
 
     Raises:
         SelftaughtError: there is no such data set, it may not be read, or the Hub cannot be reached.
@@ -22,7 +26,7 @@ def hub_folder(name: str) -> Path:
 
     dataset, revision, subfolder = split_name(name)
     folder = f"{subfolder}/" if subfolder else ""
-    patterns = [f"{folder}*{suffix}{packing}" for suffix in KINDS for packing in ("", *PACKINGS)]
+    patterns = [f"{folder}*{suffix}{packing}" for suffix in kinds for packing in ("", *PACKINGS)]
     try:
         root = snapshot_download(
             dataset,

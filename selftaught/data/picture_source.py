@@ -22,7 +22,10 @@ import numpy as np
 from selftaught.data.columns import label_by_name, named
 from selftaught.data.files import KINDS, find_files, printable, split_suffix, suggestion
 from selftaught.data.gather import opened
+from selftaught.data.hub import HUB, hub_folder
 from selftaught.data.picture_decoding import SUFFIXES, PictureProblem, decode, shape
+from selftaught.data.picture_item import PictureItem, no_shape, refuse
+from selftaught.data.picture_parquet import bytes_column, label_of, parquet_items
 from selftaught.data.tally import WHOLE_FILE, Quarantined
 from selftaught.errors import SelftaughtError
 
@@ -30,24 +33,6 @@ BUILTIN = "builtin:"
 _ARRAYS = (".npy", "-ubyte", "-ubyte.gz")
 _LARGEST_MEMBER = 1 << 28  # bytes of a picture in a tar shard
 _LOOKED_AT = 200  # pictures whose size is asked, to choose a resolution
-
-
-@dataclass(frozen=True)
-class PictureItem:
-    """A picture that is not decoded yet.
-
-    Args:
-        file, line: where it is, as the user would name it; line 0 for a file of its own.
-        label: what its place says of it; empty if nothing.
-        load: uint8 [3, S, S] for a size S; raises PictureProblem.
-        shape: its width and height, 0, 0 if they cannot be told.
-    """
-
-    file: str
-    line: int
-    label: str
-    load: Callable[[int], np.ndarray]
-    shape: Callable[[], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -96,19 +81,21 @@ def open_pictures(data: str, *, image: str | None = None, label: str | None = No
     """
     if data.startswith(BUILTIN):
         return _builtin(data.removeprefix(BUILTIN))
-    path = Path(data)
+    path = _place(data)
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
         find_files(path, data)  # says what is wrong, and what may be meant
         raise
     if is_folder:
-        return _folder(path, data)
+        return _folder(path, data, image, label)
     name = path.name.lower()
     if name.endswith(".tar"):
         return _shards([path], data)
     if name.endswith(_ARRAYS):
         return _array(path, data)
+    if name.endswith(".parquet") and bytes_column(path):
+        return _parquet([path], path, data, image, label)
     if split_suffix(name)[0] in KINDS:
         return _table(path, data, image, label)
     return _files([path], path.parent, data)
@@ -118,9 +105,9 @@ def holds_pictures(data: str) -> bool:
     """Whether DATA is pictures rather than text: most of the files in a folder are, or its name says so."""
     if data.startswith(BUILTIN):
         return data.removeprefix(BUILTIN) in _BUILTIN
-    path = Path(data)
+    path = _place(data)
     if path.is_file():
-        return path.name.lower().endswith((*SUFFIXES, *_ARRAYS, ".tar"))
+        return path.name.lower().endswith((*SUFFIXES, *_ARRAYS, ".tar")) or _is_parquet(path)
     kinds = (
         Counter(_is_picture(file) for file, _ in zip(_walk(path), range(1000), strict=False))
         if path.is_dir()
@@ -129,8 +116,20 @@ def holds_pictures(data: str) -> bool:
     return kinds[True] > kinds[False]
 
 
+def _place(data: str) -> Path:
+    """Where the data is on this machine; that of the Hub is fetched first."""
+    if data.startswith(HUB):
+        return hub_folder(data.removeprefix(HUB), (*KINDS, *SUFFIXES, ".tar"))
+    return Path(data)
+
+
 def _is_picture(file: Path) -> bool:
-    return file.suffix.lower() in (*SUFFIXES, ".tar")
+    return file.suffix.lower() in (*SUFFIXES, ".tar") or _is_parquet(file)
+
+
+def _is_parquet(file: Path) -> bool:
+    """Whether it is a Parquet file that holds pictures."""
+    return file.suffix.lower() == ".parquet" and bytes_column(file) is not None
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -146,11 +145,13 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
 
 
-def _folder(path: Path, data: str) -> PictureSource:
+def _folder(path: Path, data: str, image: str | None, label: str | None) -> PictureSource:
     files = [file for file in _walk(path) if _is_picture(file)]
-    shards = [file for file in files if file.suffix.lower() == ".tar"]
+    shards, tables = ([file for file in files if file.suffix.lower() == kind] for kind in (".tar", ".parquet"))
     if shards and len(shards) == len(files):
         return _shards(shards, data)
+    if tables and len(tables) == len(files):
+        return _parquet(tables, path, data, image, label)
     pictures = [file for file in files if file.suffix.lower() in SUFFIXES]
     if not pictures:
         raise SelftaughtError(
@@ -202,7 +203,7 @@ def _table(path: Path, data: str, image: str | None, label: str | None) -> Pictu
         wanted = (column, about) if about else (column,)
         for record in records.records(*wanted):
             if record.why:
-                yield PictureItem(file.name, record.line, "", partial(_refuse, record.why), lambda: (0, 0))
+                yield PictureItem(file.name, record.line, "", partial(refuse, record.why), no_shape)
                 continue
             given, said = str(record.values.get(column) or ""), str(record.values.get(about) or "") if about else ""
             place = path.parent / given
@@ -224,6 +225,15 @@ def _load_named(place: Path, given: str, size: int) -> np.ndarray:
     if not place.is_file():
         raise PictureProblem(f"names {printable(given)!r}, which is not there")
     return _load_file(place, size)
+
+
+def _parquet(paths: list[Path], root: Path, data: str, image: str | None, label: str | None) -> PictureSource:
+    """Files whose rows hold the bytes of pictures."""
+    column = image or bytes_column(paths[0]) or ""
+    about = label_of(paths[0], column, label)
+    said = f"pictures in {column!r}{f', labels in {about!r}' if about else ''}"
+    items = partial(parquet_items, paths, root, data, image, label)
+    return PictureSource(f"{len(paths):,} Parquet files, {said}", _fingerprint(paths), items)
 
 
 def _array(path: Path, data: str) -> PictureSource:
@@ -298,7 +308,7 @@ def _shards(paths: list[Path], data: str) -> PictureSource:
                     yield from _members(shard, name)
             except (OSError, tarfile.TarError) as error:
                 yield PictureItem(
-                    name, WHOLE_FILE, "", partial(_refuse, f"cannot be read to its end: {error}"), lambda: (0, 0)
+                    name, WHOLE_FILE, "", partial(refuse, f"cannot be read to its end: {error}"), no_shape
                 )
 
     size = sum(path.stat().st_size for path in paths)
@@ -322,18 +332,14 @@ def _members(shard: tarfile.TarFile, name: str) -> Iterator[PictureItem]:
             yield released(other)
         if f".{suffix.lower()}" in SUFFIXES:
             if member.size > _LARGEST_MEMBER:
-                too_large = partial(_refuse, f"has {member.size:,} bytes")
-                yield PictureItem(f"{name}/{printable(member.name)}", WHOLE_FILE, "", too_large, lambda: (0, 0))
+                too_large = partial(refuse, f"has {member.size:,} bytes")
+                yield PictureItem(f"{name}/{printable(member.name)}", WHOLE_FILE, "", too_large, no_shape)
             elif (file := shard.extractfile(member)) is not None:
                 waiting[key] = file.read()
         elif suffix.lower() in ("cls", "label") and member.size < 1000 and (file := shard.extractfile(member)):
             labels[key] = file.read().decode("utf-8", "replace").strip()
     for key in list(waiting):
         yield released(key)
-
-
-def _refuse(why: str, size: int) -> np.ndarray:
-    raise PictureProblem(why)
 
 
 def _fingerprint(files: list[Path]) -> str:

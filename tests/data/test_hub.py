@@ -1,6 +1,7 @@
 """A data set is fetched from a hub that speaks enough of the real protocol, on this machine."""
 
 import hashlib
+import io
 import json
 import os
 import subprocess
@@ -11,8 +12,16 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from selftaught.data.hub import split_name
+
+
+def png(lightness: int) -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (16, 16), lightness).save(out, "png")
+    return out.getvalue()
+
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 FILES = {
@@ -20,6 +29,8 @@ FILES = {
     "data/train.csv": b"text,label\na good film,1\na bad film,0\n",
     "data/notes/a.txt": b"some notes\n",
     "script.py": b"raise SystemExit('never run')\n",
+    "stills/day/a.png": png(200),
+    "stills/night/b.png": png(20),
 }
 
 
@@ -95,7 +106,16 @@ for name in sys.argv[1:]:
 """
 
 
-def read(cache: Path, port: int, *names: str) -> list[object]:
+LOOK = """
+import json, sys
+from selftaught.data.picture_source import holds_pictures, open_pictures
+for name in sys.argv[1:]:
+    items = [[item.file, item.label, int(item.load(8).mean())] for item in open_pictures(name).items()]
+    print(json.dumps([holds_pictures(name), items]))
+"""
+
+
+def read(cache: Path, port: int, *names: str, program: str = READ) -> list[object]:
     """In a process of its own, since the library learns where its hub is when it is loaded."""
     environment = {
         **os.environ,
@@ -105,7 +125,7 @@ def read(cache: Path, port: int, *names: str) -> list[object]:
         "HF_HUB_OFFLINE": "0",
         "PYTHONPATH": os.pathsep.join(sys.path),
     }
-    command = [sys.executable, "-c", READ, *names]
+    command = [sys.executable, "-c", program, *names]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60)
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -122,3 +142,9 @@ def test_a_data_set_is_fetched_and_read_as_a_folder(tmp_path: Path, hub: Threadi
     assert part == [["some notes\n", "hf:owner/films@main/data/notes/a.txt", 1]]
     assert "'owner/none' cannot be fetched" in str(missing)
     assert not any("script.py" in path or "README" in path for path in hub.asked)  # type: ignore[attr-defined]
+
+
+def test_so_is_one_of_pictures(tmp_path: Path, hub: ThreadingHTTPServer) -> None:
+    place = "hf:owner/films@main/stills"
+    (found,) = read(tmp_path, hub.server_port, place, program=LOOK)
+    assert found == [True, [[f"{place}/day/a.png", "day", 200], [f"{place}/night/b.png", "night", 20]]]

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import struct
 import tarfile
 import time
@@ -9,6 +10,8 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -219,3 +222,41 @@ def test_which_data_are_pictures(tmp_path: Path) -> None:
     assert holds_pictures("builtin:digits")
     assert not holds_pictures(str(tmp_path / "text.txt"))
     assert not holds_pictures("builtin:docs")
+
+
+def parquet_of(file: Path, pictures: list[bytes | None], labels: list[int], names: list[str]) -> Path:
+    """As the Hub writes a data set of pictures."""
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    rows = pa.array([None if one is None else {"bytes": one, "path": "a.png"} for one in pictures], kind)
+    facts = {"info": {"features": {"img": {"_type": "Image"}, "label": {"names": names, "_type": "ClassLabel"}}}}
+    table = pa.table({"img": rows, "label": labels}).replace_schema_metadata({"huggingface": json.dumps(facts)})
+    file.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, file)
+    return file
+
+
+def test_pictures_in_parquet_files_have_the_names_that_the_hub_gives_their_labels(tmp_path: Path) -> None:
+    good = save(tmp_path / "a.png", RED_BLUE).read_bytes()
+    for part in range(2):
+        parquet_of(tmp_path / "set" / f"{part}.parquet", [good, None, b"no picture"], [1, 0, 0], ["cat", "dog"])
+    assert holds_pictures(str(tmp_path / "set"))
+    for place, times in ((tmp_path / "set", 2), (tmp_path / "set" / "0.parquet", 1)):
+        store = stored(place, tmp_path / f"store {times}")
+        assert store.labels == ("dog",) * times
+        assert np.array_equal(store.pixels[0], decode(tmp_path / "a.png", 16))
+        assert (store.tally["rows"], store.tally["quarantined_rows"]) == (3 * times, 2 * times)
+        assert [one["line"] for one in store.tally["quarantined"][:2]] == [2, 3]
+        assert store.tally["quarantined"][0]["why"] == "has no picture in column 'img'"
+    assert "labels in 'label'" in store.description
+
+
+def test_a_cut_parquet_file_is_named(tmp_path: Path) -> None:
+    good = save(tmp_path / "a.png", RED_BLUE).read_bytes()
+    file = parquet_of(tmp_path / "set" / "0.parquet", [good] * 3, [1] * 3, ["cat", "dog"])
+    content = bytearray(file.read_bytes())
+    content[20:60] = b"x" * 40
+    (tmp_path / "set" / "1.parquet").write_bytes(content)
+    store = stored(tmp_path / "set", tmp_path / "store")
+    assert store.tally["kept"] >= 3
+    assert all("1.parquet" in one["file"] for one in store.tally["quarantined"])
+    assert store.tally["quarantined_rows"] >= 1
