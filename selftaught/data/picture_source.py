@@ -27,6 +27,7 @@ from selftaught.data.picture_decoding import SUFFIXES, PictureProblem, decode, s
 from selftaught.data.picture_item import PictureItem, no_shape, refuse
 from selftaught.data.picture_parquet import bytes_column, label_of, parquet_items
 from selftaught.data.tally import WHOLE_FILE, Quarantined
+from selftaught.data.values import label_list
 from selftaught.errors import SelftaughtError
 
 BUILTIN = "builtin:"
@@ -205,7 +206,8 @@ def _table(path: Path, data: str, image: str | None, label: str | None) -> Pictu
             if record.why:
                 yield PictureItem(file.name, record.line, "", partial(refuse, record.why), no_shape)
                 continue
-            given, said = str(record.values.get(column) or ""), str(record.values.get(about) or "") if about else ""
+            given, told = str(record.values.get(column) or ""), record.values.get(about) if about else None
+            said = "" if told is None else label_list(told) if isinstance(told, list) else str(told).strip()
             place = path.parent / given
             yield PictureItem(file.name, record.line, said, partial(_load_named, place, given), partial(shape, place))
 

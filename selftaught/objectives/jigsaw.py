@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from selftaught.backbones.vision import PictureBackbone, picture_backbone
 from selftaught.objective import Batch, Objective, Spec, Sums
-from selftaught.pretext.image import Views, crop_and_flip
+from selftaught.pretext.image import Views, mixed_tiles
 from selftaught.pretext.pictures import as_fractions, standardised
 from selftaught.randomness import Randomness
 
@@ -44,19 +44,8 @@ class Jigsaw(Objective):
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """To ``pixels`` float [B, 3, H, W], mixed: which tile lies at each place, row by row, ``tiles`` [B, G * G]."""
         assert spec.image is not None
-        size, grid = spec.image.resolution, self.grid
-        if size % grid:
-            raise ValueError(f"pictures of {size} pixels cannot be cut into {grid} x {grid} equal tiles")
         pictures = Views(0.5, jitter=self.jitter, grey=self.grey)(as_fractions(samples["pixels"]), rng)
-        tiles = pictures.unfold(2, size // grid, size // grid).unfold(3, size // grid, size // grid)
-        tiles = tiles.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)  # [B, G * G, 3, h, w]
-        cropped = [
-            crop_and_flip(tiles[:, number], rng.child(f"tile {number}"), area=self.area, flip=0.0)
-            for number in range(grid * grid)
-        ]
-        order = rng.uniform("mixed", grid * grid).argsort(1)
-        mixed = torch.stack(cropped, 1)[torch.arange(len(order))[:, None], order]
-        mixed = mixed.unflatten(1, (grid, grid)).permute(0, 3, 1, 4, 2, 5).reshape(pictures.shape)
+        mixed, order = mixed_tiles(pictures, rng, self.grid, area=self.area)
         return {"pixels": standardised(mixed, spec.image), "tiles": order, "n": order.numel()}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:

@@ -14,7 +14,7 @@ from selftaught.recipe import compose
 from selftaught.run import Run
 from selftaught.schedule import Schedule
 
-CANDIDATES = ("simclr", "vicreg", "dino", "mae", "inpaint", "rotation", "jigsaw")
+CANDIDATES = ("simclr", "vicreg", "dino", "mae", "inpaint", "rotation", "jigsaw", "pirl")
 
 
 @dataclass(frozen=True)

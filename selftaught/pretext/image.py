@@ -160,6 +160,32 @@ def turn_quarters(pictures: Tensor, quarters: Tensor) -> Tensor:
     return turned[quarters, torch.arange(len(pictures), device=pictures.device)]
 
 
+def mixed_tiles(pictures: Tensor, rng: Randomness, grid: int, *, area: float) -> tuple[Tensor, Tensor]:
+    """Pictures cut into ``grid`` x ``grid`` tiles, each cropped a little, and mixed (Noroozi and Favaro 2016).
+
+    Args:
+        area: the smallest share of a tile that its crop keeps.
+
+    Returns:
+        the mixed pictures, and which tile lies at each place, row by row: int64 [N, grid * grid].
+
+    Raises:
+        ValueError: if they cannot be cut so.
+    """
+    size = pictures.shape[-1]
+    if size % grid:
+        raise ValueError(f"pictures of {size} pixels cannot be cut into {grid} x {grid} equal tiles")
+    tiles = pictures.unfold(2, size // grid, size // grid).unfold(3, size // grid, size // grid)
+    tiles = tiles.permute(0, 2, 3, 1, 4, 5).flatten(1, 2)  # [N, G * G, 3, h, w]
+    cropped = [
+        crop_and_flip(tiles[:, number], rng.child(f"tile {number}"), area=area, flip=0.0)
+        for number in range(grid * grid)
+    ]
+    order = rng.uniform("mixed", grid * grid).argsort(1)
+    mixed = torch.stack(cropped, 1)[torch.arange(len(order))[:, None], order]
+    return mixed.unflatten(1, (grid, grid)).permute(0, 3, 1, 4, 2, 5).reshape(pictures.shape), order
+
+
 def patches_of(pictures: Tensor, size: int) -> Tensor:
     """[N, C, H, W] to patches [N, P, size * size * C], row by row, as MAE numbers them."""
     count, channels, height, width = pictures.shape

@@ -260,3 +260,12 @@ def test_a_cut_parquet_file_is_named(tmp_path: Path) -> None:
     assert store.tally["kept"] >= 3
     assert all("1.parquet" in one["file"] for one in store.tally["quarantined"])
     assert store.tally["quarantined_rows"] >= 1
+
+
+def test_a_label_may_be_zero_or_a_list(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", RED_BLUE)
+    labels = [0, 1, None, ["x", "y"], []]
+    lines = [json.dumps({"path": "a.png", "label": label}) for label in labels]
+    (tmp_path / "t.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    found = [item.label for item in open_pictures(str(tmp_path / "t.jsonl")).items()]
+    assert found == ["0", "1", "", '["x", "y"]', "[]"]

@@ -15,6 +15,7 @@ from selftaught.objectives.dino import DINO
 from selftaught.objectives.inpaint import Inpaint
 from selftaught.objectives.jigsaw import Jigsaw, TileHead
 from selftaught.objectives.mae import MAE
+from selftaught.objectives.pirl import PIRL
 from selftaught.objectives.rotation import Rotation
 from selftaught.objectives.simclr import SimCLR
 from selftaught.objectives.vicreg import VICReg
@@ -242,3 +243,14 @@ def test_the_teacher_follows_slowly_and_learns_from_nobody(pictures: Batch, spec
     moved = [float((new - old).abs().max()) for new, old in zip(teacher.parameters(), before, strict=True)]
     assert max(moved) == pytest.approx(0.1, rel=1e-3)
     assert float(learner.heads.get_buffer("centre").abs().max()) > 0
+
+
+def test_the_second_view_of_pirl_has_the_tiles_of_a_first_one_in_another_order(pictures: Batch, spec: Spec) -> None:
+    plain = posed(PIRL(area=0.999, jitter=0, grey=0, tile_area=0.999), pictures, spec)
+    assert plain["pixels"].shape == (16, 3, 16, 16)
+    tiles = plain["pixels"].unfold(2, 8, 8).unfold(3, 8, 8).mean((1, 4, 5)).flatten(1)  # the lightness of each
+    first, mixed = tiles.chunk(2)
+    torch.testing.assert_close(first.sort(1).values, mixed.sort(1).values, atol=0.2, rtol=0)  # a crop is never square
+    assert not torch.allclose(first, mixed, atol=0.2)
+    with pytest.raises(ValueError, match="2 x 2"):
+        PIRL(grid=1)
