@@ -1,4 +1,4 @@
-"""Networks over pictures: transformers' ViT, which can read some patches and not others, and RegNet (convolutions)."""
+"""Networks over pictures: transformers' ViT, which can read some patches and not others, and those of convolutions."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +16,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 
 IMAGE = "image"
-PICTURE_KINDS = ("vit", "regnet")
+PICTURE_KINDS = ("vit", "regnet", "resnet", "convnext", "convnextv2")
 
 
 class PictureBackbone(nn.Module):
@@ -31,7 +31,7 @@ class PictureBackbone(nn.Module):
         if encoder.config.model_type == "vit":
             encoder.pooler = None  # a pooler is a head; left here it would get no gradient
         else:
-            encoder.pooler = nn.Identity()  # it gives the mean, which is taken from the states
+            encoder.pooler = nn.Identity()  # where there is one, it gives the mean, which is taken from the states
             encoder.to(memory_format=torch.channels_last)  # convolutions are half again as fast
             for part in encoder.modules():
                 if isinstance(part, nn.ReLU):

@@ -9,6 +9,7 @@ import onnxruntime
 import pyarrow.parquet as pq
 import pytest
 import torch
+import transformers
 from PIL import Image
 from safetensors.numpy import load_file
 from transformers import AutoImageProcessor, AutoModel
@@ -344,3 +345,32 @@ def test_a_student_learns_its_teachers_features_and_the_table_says_what_it_keeps
     assert "is finished" in call(*asked).err
     assert "of pictures there is no task stage" in call(*asked[:3], "--task-labels", "shapes").err
     assert "learns from a teacher" in call("pretrain", "shapes", "--objective", "simreg", "--out", "x").err
+
+
+SMALL = {"hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1]}
+OTHERS = {
+    "resnet": transformers.ResNetConfig(embedding_size=8, layer_type="basic", **SMALL),
+    "convnext": transformers.ConvNextConfig(**SMALL),
+    "convnextv2": transformers.ConvNextV2Config(**SMALL),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_convolutions_of_others_are_gone_on_from(shapes: Path, here: Path, call: Call, kind: str) -> None:
+    """And what comes out is loaded by transformers again, with the same numbers."""
+    AutoModel.from_config(OTHERS[kind]).save_pretrained(here / "theirs")
+    processor = transformers.ViTImageProcessor(
+        size={"height": 64, "width": 64}, image_mean=[0.4] * 3, image_std=[0.2] * 3, do_convert_rgb=True
+    )
+    processor.save_pretrained(here / "theirs")
+    said = call("pretrain", "shapes", "--init", "theirs", "--steps", "2", "--batch", "8", "--out", "seen", "--json")
+    assert said.code == 0, said.err
+    assert said.report["resolution"] == 64
+    file = next((shapes / "disk").iterdir())
+    processor, theirs = AutoImageProcessor.from_pretrained("seen/model"), AutoModel.from_pretrained("seen/model").eval()
+    with torch.no_grad():
+        states = theirs(**processor(Image.open(file), return_tensors="pt")).last_hidden_state
+    ours = PictureModel.load("seen")
+    assert np.abs(ours.features(ours.read([file]))[0] - states.mean((2, 3))[0].numpy()).max() < 1e-4
+    one, two = load_file("theirs/model.safetensors"), load_file("seen/model/model.safetensors")
+    assert one.keys() == two.keys()
