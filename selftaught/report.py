@@ -30,6 +30,25 @@ def write_report(run: Run, report: dict[str, Any], lines: list[str]) -> None:
     replace_file(file, "".join(f"# {name}{text}" for name, text in parts.items()))
 
 
+SET_ASIDE = "The score on labels set aside chose the weights and is therefore a little too good; a test file's is not."
+
+
+def finetuned_lines(report: dict[str, Any]) -> list[str]:
+    """The end of a fine-tuning run, for the terminal."""
+    lines = [f"trained     {report['steps']:,} steps in {report['seconds']:.0f} s"]
+    for name, title in (("stopping", "set aside   "), ("test", "test file   ")):
+        if report[name]:
+            lines.append(title + ", ".join(f"{k.replace('_', '-')} {v:.3f}" for k, v in report[name].items()))
+    lines += [f"note        {sentence}" for sentence in report["notes"]]
+    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]
+
+
+def finetuned_measures(report: dict[str, Any]) -> dict[str, float]:
+    """The scores of a fine-tuning run, for its model card."""
+    found = {f"{name} (labels set aside)": value for name, value in (report["stopping"] or {}).items()}
+    return found | {f"{name} (test file)": value for name, value in (report["test"] or {}).items()}
+
+
 def _read(run: Run) -> dict[str, Any]:
     try:
         found = json.loads((run.folder / "report.json").read_text(encoding="utf-8"))

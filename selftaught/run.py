@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -165,6 +165,18 @@ class Run:
 
     def _steps(self) -> list[Path]:
         return sorted(p for p in self.checkpoints.glob("step-*") if p.is_dir() and not p.name.endswith(".partial"))
+
+
+def folder_of_kind(place: Path, kinds: Collection[str]) -> Path | None:
+    """The model folder of a run, or the place itself, if its configuration is of one of these kinds; else None."""
+    for folder in (place / "model", place):
+        try:
+            facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(facts, dict) and facts.get("model_type") in kinds:
+            return folder
+    return None
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from selftaught.optim import adamw
 from selftaught.pretrained import Pretrained, head_parts, open_pretrained
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.report import write_report
+from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
 from selftaught.run import Run, written_aside
 from selftaught.saved_task import save_task
 from selftaught.stopping import best_file, fit_to_best
@@ -218,7 +218,7 @@ def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
         "notes": list(outcome.notes) + _warnings(ready),
     }
     _write_card(run, ready, report)
-    write_report(run, report, ["```", *summary(report), "```", "", "![the loss over the run](curve.png)"])
+    write_report(run, report, ["```", *finetuned_lines(report), "```", "", "![the loss over the run](curve.png)"])
     return report
 
 
@@ -246,13 +246,8 @@ def _write_card(run: Run, ready: Ready, report: dict[str, Any]) -> None:
         "texts whose label was guessed": len(ready.arrived.examples) if ready.arrived else None,
         "steps": report["steps"],
     }
-    measures = {f"{name} (labels set aside)": value for name, value in (report["stopping"] or {}).items()}
-    measures |= {f"{name} (test file)": value for name, value in (report["test"] or {}).items()}
-    caveats = [
-        "The score on labels set aside chose the weights and is therefore a little too good; a test file's is not.",
-        ready.task.caveat,
-    ]
-    write_card(run, ready.task.pipeline, facts, measures, [caveat for caveat in caveats if caveat])
+    caveats = [SET_ASIDE, ready.task.caveat]
+    write_card(run, ready.task.pipeline, facts, finetuned_measures(report), [caveat for caveat in caveats if caveat])
 
 
 def _told_fact(values: dict[str, float]) -> str | int:
@@ -260,13 +255,3 @@ def _told_fact(values: dict[str, float]) -> str | int:
     if not are_counts(values):
         return shown_fact(values)
     return ", ".join(values) if len(values) <= 20 else len(values)
-
-
-def summary(report: dict[str, Any]) -> list[str]:
-    """The end of a run, for the terminal."""
-    lines = [f"trained     {report['steps']:,} steps in {report['seconds']:.0f} s"]
-    for name, title in (("stopping", "set aside   "), ("test", "test file   ")):
-        if report[name]:
-            lines.append(title + ", ".join(f"{k.replace('_', '-')} {v:.3f}" for k, v in report[name].items()))
-    lines += [f"note        {sentence}" for sentence in report["notes"]]
-    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]

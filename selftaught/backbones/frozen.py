@@ -1,8 +1,12 @@
 """A part of a learner that is asked and never changed."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from torch import nn
+
+from selftaught.errors import SelftaughtError
+
+F = TypeVar("F", bound=nn.Module)
 
 
 class Frozen(nn.Module):
@@ -24,3 +28,16 @@ class Frozen(nn.Module):
 def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
     for name in [name for name in state if name.startswith(prefix)]:
         del state[name]
+
+
+def frozen_teacher(backbones: nn.ModuleDict, kind: type[F]) -> F:
+    """The teacher among a learner's backbones.
+
+    Raises:
+        SelftaughtError: if there is none.
+    """
+    if "teacher" not in backbones:
+        raise SelftaughtError("there is no teacher to learn from", do="selftaught distill RUN DATA has one")
+    found = backbones["teacher"]
+    assert isinstance(found, kind)
+    return found

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from selftaught.backbones.frozen import Frozen
+from selftaught.backbones.frozen import Frozen, frozen_teacher
 from selftaught.backbones.heads import CausalLMHead, ClassificationHead, MaskedLMHead
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.insides import Insides, insides
@@ -77,13 +77,5 @@ def classifying_teacher(backbone: TextBackbone) -> Teacher:
 
 
 def teacher_of(backbones: nn.ModuleDict) -> Teacher:
-    """The teacher among a learner's backbones.
-
-    Raises:
-        SelftaughtError: if there is none.
-    """
-    if "teacher" not in backbones:
-        raise SelftaughtError("there is no teacher to learn from", do="selftaught distill RUN DATA has one")
-    found = backbones["teacher"]
-    assert isinstance(found, Teacher)
-    return found
+    """See :func:`selftaught.backbones.frozen.frozen_teacher`."""
+    return frozen_teacher(backbones, Teacher)

@@ -9,10 +9,9 @@ import transformers
 from torch import Tensor, nn
 from transformers import AutoModel
 
-from selftaught.backbones.frozen import Frozen
+from selftaught.backbones.frozen import Frozen, frozen_teacher
 from selftaught.backbones.hf import fastest_attention, from_folder, with_options
 from selftaught.backbones.presets import ConvSize, PatchSize
-from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 
 IMAGE = "image"
@@ -140,16 +139,8 @@ class PictureTeacher(Frozen):
 
 
 def picture_teacher(backbones: nn.ModuleDict) -> PictureTeacher:
-    """The teacher among a learner's backbones.
-
-    Raises:
-        SelftaughtError: if there is none.
-    """
-    if "teacher" not in backbones:
-        raise SelftaughtError("there is no teacher to learn from", do="selftaught distill RUN DATA has one")
-    found = backbones["teacher"]
-    assert isinstance(found, PictureTeacher)
-    return found
+    """See :func:`selftaught.backbones.frozen.frozen_teacher`."""
+    return frozen_teacher(backbones, PictureTeacher)
 
 
 def new_picture_backbone(size: PatchSize | ConvSize, resolution: int) -> PictureBackbone:

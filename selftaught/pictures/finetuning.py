@@ -35,7 +35,7 @@ from selftaught.pictures.classifying import (
 from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.report import write_report
+from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
 from selftaught.run import Run, written_aside
 from selftaught.schedule import Schedule
 from selftaught.stopping import best_file, fit_to_best, train_to_best
@@ -334,7 +334,7 @@ def _finish(run: Run, ready: PictureFinetuning, outcome: Outcome) -> dict[str, A
         "notes": list(outcome.notes) + _notes(ready),
     }
     _write_card(run, ready, report)
-    lines = ["```", *finetuned_summary(report), "```", "", "![the loss over the run](curve.png)"]
+    lines = ["```", *finetuned_lines(report), "```", "", "![the loss over the run](curve.png)"]
     write_report(run, report, lines)
     return report
 
@@ -365,20 +365,5 @@ def _write_card(run: Run, ready: PictureFinetuning, report: dict[str, Any]) -> N
         "labelled pictures": len(ready.lesson.samples) + len(ready.lesson.stop),
         "steps": report["steps"],
     }
-    measures = {f"{name} (labels set aside)": value for name, value in (report["stopping"] or {}).items()}
-    measures |= {f"{name} (test pictures)": value for name, value in (report["test"] or {}).items()}
-    caveats = [
-        "The score on labels set aside chose the weights and is therefore a little too good; a test set's is not.",
-        "It answers with its own classes, whatever it is shown.",
-    ]
-    write_card(run, PICTURE_CLASSES, facts, measures, caveats)
-
-
-def finetuned_summary(report: dict[str, Any]) -> list[str]:
-    """The end of a run, for the terminal."""
-    lines = [f"trained     {report['steps']:,} steps in {report['seconds']:.0f} s"]
-    for name, title in (("stopping", "set aside   "), ("test", "test        ")):
-        if report[name]:
-            lines.append(title + ", ".join(f"{k.replace('_', '-')} {v:.3f}" for k, v in report[name].items()))
-    lines += [f"note        {sentence}" for sentence in report["notes"]]
-    return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]
+    caveats = [SET_ASIDE, "It answers with its own classes, whatever it is shown."]
+    write_card(run, PICTURE_CLASSES, facts, finetuned_measures(report), caveats)

@@ -26,6 +26,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.objective import PictureSpec
 from selftaught.pretext.pictures import as_fractions, standardised
 from selftaught.randomness import derive
+from selftaught.run import folder_of_kind
 
 _AT_ONCE = 256
 _PROCESSOR = "preprocessor_config.json"
@@ -135,11 +136,4 @@ def holds_picture_model(place: str | Path) -> bool:
 
 def picture_folder(place: Path) -> Path | None:
     """The model folder of a network over pictures: that of a run, or the place itself; None if it is neither."""
-    for folder in (place / "model", place):
-        try:
-            facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(facts, dict) and facts.get("model_type") in PICTURE_KINDS:
-            return folder
-    return None
+    return folder_of_kind(place, PICTURE_KINDS)

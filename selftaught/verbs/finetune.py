@@ -8,17 +8,16 @@ from cyclopts import Parameter
 from selftaught.console import note, tell
 from selftaught.pictures.finetuning import (
     PictureFinetuning,
-    finetuned_summary,
     prepare_picture_finetuning,
     run_picture_finetuning,
 )
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import model_folder
 from selftaught.recipe import compose, settled
-from selftaught.report import read_report
+from selftaught.report import finetuned_lines, read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
-from selftaught.task_run import Ready, prepare_finetuning, run_finetuning, summary
+from selftaught.task_run import Ready, prepare_finetuning, run_finetuning
 from selftaught.verbs import Place
 
 
@@ -99,7 +98,7 @@ def finetune(
         if before is not None and (done := read_report(new, "finetune")) is not None:
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
-            return tell(done, (finetuned_summary if pictured else summary)(done), json=json)
+            return tell(done, finetuned_lines(done), json=json)
         ready: Ready | PictureFinetuning
         if pictured:
             ready = prepare_picture_finetuning(new, before or asked)
@@ -113,6 +112,6 @@ def finetune(
         replace_file(new.recipe, ready.recipe.to_yaml())
         if isinstance(ready, PictureFinetuning):
             report = run_picture_finetuning(new, ready)
-            return tell(report, finetuned_summary(report), json=json)
-        report = run_finetuning(new, ready)
-    return tell(report, summary(report), json=json)
+        else:
+            report = run_finetuning(new, ready)
+    return tell(report, finetuned_lines(report), json=json)

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
+from selftaught.run import folder_of_kind
 from selftaught.word2vec.formats import read_binary, write_binary
 from selftaught.word2vec.ngrams import ngrams_of
 from selftaught.word2vec.options import WordObjective, word_objective
@@ -62,7 +62,7 @@ class WordModel:
         Raises:
             SelftaughtError: if there are no word vectors in it, or they are damaged.
         """
-        folder = _folder(Path(place))
+        folder = folder_of_kind(Path(place), (KIND,))
         if folder is None:
             raise SelftaughtError(
                 "there are no word vectors here",
@@ -183,18 +183,7 @@ def _as_long(vectors: np.ndarray, generator: np.random.Generator) -> np.ndarray:
 
 def holds_words(place: str | Path) -> bool:
     """Whether this is a run, or a model folder, of word vectors."""
-    return _folder(Path(place)) is not None
-
-
-def _folder(place: Path) -> Path | None:
-    for folder in (place / "model", place):
-        try:
-            facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
-        if isinstance(facts, dict) and facts.get("model_type") == KIND:
-            return folder
-    return None
+    return folder_of_kind(Path(place), (KIND,)) is not None
 
 
 def signed_words(expression: str) -> list[tuple[float, str]]:
