@@ -25,7 +25,8 @@ class DINO(Objective):
     Args:
         prototypes: the number of things that can be said.
         student_temperature, teacher_temperature: by which logits are divided; the teacher's is the sharper.
-        momentum: of the teacher, and of the centre of its answers.
+        momentum: of the teacher.
+        centre_momentum: of the centre of its answers (section 3.1; with 0.99 answers became one on small batches).
         area, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
     """
 
@@ -36,6 +37,7 @@ class DINO(Objective):
     student_temperature: float = 0.1
     teacher_temperature: float = 0.04
     momentum: float = 0.99
+    centre_momentum: float = 0.9
     area: float = 0.2
     jitter: float = 0.4
     grey: float = 0.2
@@ -69,7 +71,7 @@ class DINO(Objective):
         centre = heads.get_buffer("centre")
         wanted = F.softmax((said - centre) / self.teacher_temperature, -1).roll(len(said) // 2, 0)
         if heads.training:
-            centre.lerp_(said.mean(0), 1 - self.momentum)
+            centre.lerp_(said.mean(0), 1 - self.centre_momentum)
         spread = -(wanted.mean(0) * (wanted.mean(0) + 1e-9).log()).sum()
         told = F.log_softmax(logits / self.student_temperature, -1)
         return {"loss": -(wanted * told).sum(), "spread": spread * len(said)}

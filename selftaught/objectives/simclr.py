@@ -29,7 +29,7 @@ class SimCLR(Objective):
     couples_batch: ClassVar[bool] = True
     stream: ClassVar[str] = "image"
 
-    temperature: float = 0.2
+    temperature: float = 0.1
     projection: int = 128
     area: float = 0.2
     jitter: float = 0.4

@@ -44,8 +44,8 @@ from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
 DEFAULT_SECONDS = 120.0
-_BATCH = 256
-_RATE = 2e-3  # of AdamW at a batch of 256
+_BATCH = 128  # in the same time better than 256, which is fewer steps, and than 64 (docs/lab.md)
+_RATES = {False: 4e-3, True: 1e-3}  # of AdamW at that batch: of convolutions, and of networks of patches
 _TRAINED = 0.1  # of it, for a network that has learned already
 _CHECKS = 8
 _PROBING_SHARE = 0.1  # of the time, about, goes into probes
@@ -161,7 +161,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     batch = min(train.batch or _BATCH, len(pictures))
     update: dict[str, Any] = {
         "batch": batch,
-        "rate": train.rate or _RATE * min(1.0, batch / _BATCH) * (_TRAINED if init else 1.0),
+        "rate": train.rate or _rate(batch, size, init),
         "device": str(device),
         "precision": train.precision or pick_precision(device),
     }
@@ -184,6 +184,12 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     learner = Learner({IMAGE: backbone, **others}, objective, spec, update["precision"]).to(device)
     batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
     return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
+
+
+def _rate(batch: int, size: str | None, init: PictureModel | None) -> float:
+    """The peak rate."""
+    patches = init.backbone.reads_patches if init else isinstance(PICTURE_SIZES[size or ""], PatchSize)
+    return _RATES[patches] * min(1.0, batch / _BATCH) * (_TRAINED if init else 1.0)
 
 
 def _refuse(recipe: Recipe, objective: Objective) -> None:
