@@ -9,7 +9,7 @@ from benchmarks import objectives, retention
 
 NAMES = [
     *("budget", "clm_vs_trainer", "mlm_vs_trainer", "objectives", "order", "prepare", "retention", "sharing"),
-    *("mae_vs_transformers", "startup", "views_vs_kornia", "word2vec_vs_gensim"),
+    *("mae_vs_transformers", "picture_objectives", "startup", "views_vs_kornia", "word2vec_vs_gensim"),
 ]
 WITHOUT_DATA = ("startup", "views_vs_kornia")
 
