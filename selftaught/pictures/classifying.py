@@ -115,6 +115,12 @@ class PictureClassifier:
     task: ClassifyPictures
     head: nn.Linear
 
+    def to(self, device: torch.device) -> Self:
+        """Itself, moved there."""
+        self.model.backbone.to(device)
+        self.head.to(device)
+        return self
+
     @torch.no_grad()
     def answers(self, pixels: np.ndarray) -> list[Answer]:
         """Of pictures uint8 [N, 3, S, S]; see :meth:`selftaught.decisions.OneOf.answers`."""

@@ -99,9 +99,7 @@ def evaluate_pictures(
     classifier = PictureClassifier.load(run, precision)
     report: dict[str, Any] = {"verb": "evaluate", "rows": store.tally, "notes": []}
     if classifier is not None:
-        classifier.model.backbone.to(device)
-        classifier.head.to(device)
-        return report | _of_classes(classifier, store), lines
+        return report | _of_classes(classifier.to(device), store), lines
     found = PictureRun.load(run, precision)
     found.learner.to(device)
     return report | {"objective": found.objective.name, "measures": _of_objective(found, store)}, lines

@@ -1,9 +1,11 @@
 """``selftaught predict``: ask a model about new texts."""
 
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from selftaught.answering import fill_masks, note_long_texts, task_learner
 from selftaught.console import tell
@@ -22,6 +24,8 @@ from selftaught.pretrained import open_pretrained
 from selftaught.saved_task import saved_task
 from selftaught.verbs import Place
 from selftaught.word2vec.model import WordModel, holds_words, signed_words
+
+_PICTURES_AT_ONCE = 256
 
 
 def predict(
@@ -76,27 +80,36 @@ def predict(
 
 
 def _pictures(run: Place, inputs: Sequence[str], json: bool) -> dict[str, Any]:
-    classifier = PictureClassifier.load(run, pick_precision(pick_device(None)))
+    device = pick_device(None)
+    classifier = PictureClassifier.load(run, pick_precision(device))
     if classifier is None:
         raise SelftaughtError(
             "this network has not been taught any classes",
             where=str(run),
             do="teach it some with selftaught finetune, or take its features with selftaught embed",
         )
+    classifier.to(device)
     predictions, lines, notes = list[dict[str, Any]](), [], []
     for given in inputs:
         tally = Tally()
-        for item, pixels in decoded(open_pictures(given), classifier.model.spec.resolution, tally):
-            (answer,) = classifier.answers(pixels[None])
-            where = {"file": item.file, **({"line": item.line} if item.line else {})}
-            predictions.append({**where, **answer})
-            told = answer["label"] if "label" in answer else ", ".join(answer["labels"]) or "none"
-            share = f"\t{answer['probability']:.3f}" if "probability" in answer else ""
-            lines.append(f"{told}{share}\t{':'.join(map(str, where.values()))}")
+        found = decoded(open_pictures(given), classifier.model.spec.resolution, tally)
+        while block := list(islice(found, _PICTURES_AT_ONCE)):
+            said = classifier.answers(np.stack([pixels for _, pixels in block]))
+            for (item, _), answer in zip(block, said, strict=True):
+                where = {"file": item.file, **({"line": item.line} if item.line else {})}
+                predictions.append({**where, **answer})
+                lines.append(f"{_told(answer)}\t{':'.join(map(str, where.values()))}")
         notes += tally.note(given)
     if not predictions:
         raise SelftaughtError("not one picture can be used", where=", ".join(inputs), do="selftaught check tells why")
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
+
+
+def _told(answer: dict[str, Any]) -> str:
+    """A label with its probability, or several labels."""
+    if "labels" in answer:
+        return ", ".join(answer["labels"]) or "none"
+    return f"{answer['label']}\t{answer['probability']:.3f}"
 
 
 def _nearest(model: WordModel, inputs: Sequence[str], top: int, json: bool) -> dict[str, Any]:

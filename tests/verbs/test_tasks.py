@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from selftaught import finetuning
 from selftaught.task import Task
@@ -169,3 +171,15 @@ def test_mistakes_about_tasks_are_told(arguments: str, said: str, here: Path, ca
     assert said in heard.err
     assert heard.out == ""
     assert not (here / "new").exists()
+
+
+def test_from_scratch_nothing_of_the_run_is_left(here: Path, call: Call) -> None:
+    """With a rate of nearly nothing a network ends as it began: as the run's, or drawn anew."""
+    asked = ("finetune", "run", "labels.csv", "--label", "bucket (final)", "--steps", "1", "--set", "train.rate=1e-12")
+    for name, more in (("from", ()), ("scratch", ("--scratch",))):
+        assert call(*asked, *more, "--out", name).code == 0
+    run, kept, drawn = (load_file(here / name / "model" / "model.safetensors") for name in ("run", "from", "scratch"))
+    inside = [name for name in run.keys() & kept.keys() if run[name].ndim == 2 and "embeddings" in name]
+    assert inside
+    assert all(np.allclose(run[name], kept[name], atol=1e-6) for name in inside)
+    assert not any(np.allclose(run[name], drawn[name], atol=1e-3) for name in inside)
