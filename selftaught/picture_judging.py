@@ -143,7 +143,7 @@ class PictureJudge:
         if trained:
             model.backbone.load_state_dict(self.model.backbone.state_dict())
         model.backbone.to(next(self.model.backbone.parameters()).device)
-        task = ClassifyPictures.of([labels[i] for i in rows])
+        task = ClassifyPictures.of([labels[i] for i in rows], several=False)  # as for the other methods
         pixels = self.pictures.train
         found = finetune_pictures_quickly(model, task, pixels, labels, rows, seed=draw.seed, trained=trained)
         return [answer["label"] for answer in found.answers(self.pictures.test)]
