@@ -23,6 +23,7 @@ _VERBS = (
     "generate",
     "embed",
     "similarity",
+    "export",
 )
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "distill",
     "embed",
     "evaluate",
+    "export",
     "finetune",
     "generate",
     "predict",
