@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from selftaught.data.columns import label_by_name, named
 from selftaught.data.files import printable
 from selftaught.data.picture_decoding import decode, shape
-from selftaught.data.picture_item import PictureItem, no_shape, refuse
+from selftaught.data.picture_item import PictureItem, PictureSource, fingerprint, no_shape, refuse
 from selftaught.data.tally import WHOLE_FILE
 
 _ROWS_AT_ONCE = 64  # all of whose pictures are in memory
@@ -37,7 +37,7 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def label_of(path: Path, column: str, given: str | None) -> str:
+def _label_of(path: Path, column: str, given: str | None) -> str:
     """The label column beside the pictures; "" where there is none.
 
     Raises:
@@ -47,22 +47,29 @@ def label_of(path: Path, column: str, given: str | None) -> str:
     return named(given, others, str(path)) if given else label_by_name(others)
 
 
-def parquet_items(
-    paths: list[Path], root: Path, data: str, image: str | None, label: str | None
-) -> Iterator[PictureItem]:
-    """Each row of each file, in order.
+def parquet_source(paths: list[Path], root: Path, data: str, image: str | None, label: str | None) -> PictureSource:
+    """Files whose rows hold the bytes of pictures.
 
     Args:
         root, data: the place that was given, and what the user calls it.
         image, label: the columns that the user named.
     """
+    column = image or bytes_column(paths[0]) or ""
+    about = _label_of(paths[0], column, label)
+    said = f"pictures in {column!r}{f', labels in {about!r}' if about else ''}"
+    items = partial(_items, paths, root, data, image, label)
+    return PictureSource(f"{len(paths):,} Parquet files, {said}", fingerprint(paths), items)
+
+
+def _items(paths: list[Path], root: Path, data: str, image: str | None, label: str | None) -> Iterator[PictureItem]:
+    """Each row of each file, in order."""
     for path in paths:
         name = printable(data if path == root else f"{data.rstrip('/')}/{path.relative_to(root)}")
         column = image or bytes_column(path)
         if column is None:
             yield PictureItem(name, WHOLE_FILE, "", partial(refuse, "has no column of pictures"), no_shape)
             continue
-        about = label_of(path, column, label)
+        about = _label_of(path, column, label)
         try:
             yield from _rows(path, name, column, about)
         except (OSError, pa.ArrowInvalid) as error:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from selftaught.data.picture_decoding import PictureProblem
-from selftaught.data.picture_source import PictureItem, PictureSource
+from selftaught.data.picture_item import PictureItem, PictureSource
 from selftaught.data.store import sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.errors import SelftaughtError, saving

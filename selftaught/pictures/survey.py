@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.data.picture_source import PictureSource
+from selftaught.data.picture_item import PictureSource
 from selftaught.data.picture_store import decoded
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
