@@ -12,7 +12,8 @@ from selftaught.console import note
 from selftaught.metrics.sampling import few_label_subset
 from selftaught.picture_judging import LabelledPictures, read_labelled
 from selftaught.pictures.model import PictureModel, picture_folder
-from selftaught.pictures.pretraining import prepare_picture_pretraining, run_picture_pretraining
+from selftaught.pictures.preparing import prepare_picture_pretraining
+from selftaught.pictures.pretraining import run_picture_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Goal, Recipe, settled
 from selftaught.report import read_report, write_report

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from selftaught.loop import Learner, evaluate, to_device
+from selftaught.loop import Learner, evaluate
 from selftaught.objective import Batch
 from selftaught.objectives.jigsaw import Jigsaw
 from selftaught.objectives.rotation import Rotation
@@ -78,8 +78,7 @@ def shortcuts(learner: Learner, batch: Batch) -> Shortcuts | None:
     }
     found = {}
     for name, seen in shown.items():
-        posed = to_device({**batch, "pixels": seen}, learner.device)
-        found[name] = evaluate(learner, iter([posed]))["accuracy"]
+        found[name] = evaluate(learner, iter([{**batch, "pixels": seen}]))["accuracy"]
     return Shortcuts(found, 1 / answers)
 
 

@@ -8,8 +8,9 @@ from typing import Any
 from selftaught.console import table
 from selftaught.loop import train
 from selftaught.optim import adamw
+from selftaught.pictures.checking import measures
 from selftaught.pictures.diagnosis import shortcuts
-from selftaught.pictures.pretraining import PicturePretraining, measures, prepare_picture_pretraining
+from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.recipe import compose
 from selftaught.run import Run
 from selftaught.schedule import Schedule

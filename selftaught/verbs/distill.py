@@ -10,7 +10,7 @@ from selftaught.distilling import Distillation, check_labels, pretrained, summar
 from selftaught.errors import SelftaughtError
 from selftaught.picture_distilling import distill_pictures, distilled_summary
 from selftaught.pictures.model import holds_picture_model
-from selftaught.pictures.pretraining import prepare_picture_pretraining
+from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretrained import open_pretrained
 from selftaught.recipe import compose, read_recipe, settled

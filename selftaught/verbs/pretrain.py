@@ -14,12 +14,8 @@ from selftaught.backbones.vision import IMAGE
 from selftaught.console import note, tell
 from selftaught.data.picture_source import holds_pictures
 from selftaught.errors import SelftaughtError
-from selftaught.pictures.pretraining import (
-    PicturePretraining,
-    picture_summary,
-    prepare_picture_pretraining,
-    run_picture_pretraining,
-)
+from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
+from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretraining import run_pretraining, summary
 from selftaught.recipe import Recipe, compose, settled
