@@ -27,7 +27,7 @@ class DINO(Objective):
         student_temperature, teacher_temperature: by which logits are divided; the teacher's is the sharper.
         momentum: of the teacher.
         centre_momentum: of the centre of its answers (section 3.1; with 0.99 answers became one on small batches).
-        area, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
+        area, flip, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
     """
 
     couples_batch: ClassVar[bool] = True
@@ -39,15 +39,20 @@ class DINO(Objective):
     momentum: float = 0.99
     centre_momentum: float = 0.9
     area: float = 0.2
+    flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2
     blur: float = 0.0
     solarise: float = 0.1
 
+    @property
+    def views(self) -> Views:
+        """How a picture is changed."""
+        return Views(self.area, self.flip, self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
+
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``pixels`` uint8 [B, 3, H, W]: the first views and then the second, float [2B, 3, H, W]."""
-        how = Views(self.area, jitter=self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
-        return {**two_views(samples, spec, rng, how), "n": 2 * len(samples["pixels"])}
+        return {**two_views(samples, spec, rng, self.views), "n": 2 * len(samples["pixels"])}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         backbone = picture_backbone(backbones)

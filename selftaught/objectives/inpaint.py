@@ -22,7 +22,7 @@ class Inpaint(Objective):
         side: of the square, as a share of the picture's; its place is drawn.
         decoder_layers: of the decoder, which is thrown away.
         decoder_width: of its vectors.
-        area: the smallest share of a picture that a crop keeps; there are no changes of colour.
+        area, flip: see :class:`selftaught.pretext.image.Views`; there are no changes of colour.
     """
 
     stream: ClassVar[str] = "image.holed"
@@ -33,6 +33,7 @@ class Inpaint(Objective):
     decoder_layers: int = 2
     decoder_width: int = 128
     area: float = 0.2
+    flip: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.side < 1:
@@ -50,7 +51,7 @@ class Inpaint(Objective):
         inside &= (right >= left[:, None]) & (right < left[:, None] + square)
         order = inside.to(torch.int8).argsort(dim=1, stable=True)
         kept = across * across - square * square
-        posed = one_view(samples, spec, rng, Views(self.area, jitter=0, grey=0))
+        posed = one_view(samples, spec, rng, Views(self.area, self.flip, jitter=0, grey=0))
         hidden = order[:, kept:]
         return {**posed, "visible": order[:, :kept], "hidden": hidden, "n": hidden.numel()}
 

@@ -26,7 +26,7 @@ class Jigsaw(Objective):
     Args:
         grid: tiles to a side.
         area: the smallest share of a tile that its crop keeps.
-        jitter, grey: see :class:`selftaught.pretext.image.Views`.
+        flip, jitter, grey: see :class:`selftaught.pretext.image.Views`.
     """
 
     stream: ClassVar[str] = "image.mixed"
@@ -34,6 +34,7 @@ class Jigsaw(Objective):
 
     grid: int = 2
     area: float = 0.6
+    flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.3
 
@@ -44,7 +45,7 @@ class Jigsaw(Objective):
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """To ``pixels`` float [B, 3, H, W], mixed: which tile lies at each place, row by row, ``tiles`` [B, G * G]."""
         assert spec.image is not None
-        pictures = Views(0.5, jitter=self.jitter, grey=self.grey)(as_fractions(samples["pixels"]), rng)
+        pictures = Views(0.5, self.flip, self.jitter, grey=self.grey)(as_fractions(samples["pixels"]), rng)
         mixed, order = mixed_tiles(pictures, rng, self.grid, area=self.area)
         return {"pixels": standardised(mixed, spec.image), "tiles": order, "n": order.numel()}
 

@@ -22,7 +22,7 @@ class MAE(Objective):
         decoder_layers: of the decoder, which is thrown away.
         decoder_width: of its vectors.
         normalised: whether each patch is told as it differs from its own mean, in its own deviations (section 4).
-        area: the smallest share of a picture that a crop keeps; there are no changes of colour.
+        area, flip: see :class:`selftaught.pretext.image.Views`; there are no changes of colour.
     """
 
     stream: ClassVar[str] = "image"
@@ -34,6 +34,7 @@ class MAE(Objective):
     decoder_width: int = 128
     normalised: bool = True
     area: float = 0.2
+    flip: float = 0.5
 
     def __post_init__(self) -> None:
         if not 0 < self.rate < 1:
@@ -46,7 +47,7 @@ class MAE(Objective):
         """
         assert spec.image is not None
         assert spec.image.patch is not None
-        posed = one_view(samples, spec, rng, Views(self.area, jitter=0, grey=0))
+        posed = one_view(samples, spec, rng, Views(self.area, self.flip, jitter=0, grey=0))
         patches = (spec.image.resolution // spec.image.patch) ** 2
         copies = len(posed["pixels"]) // len(rng.keys)
         order = rng.uniform("hidden", copies, patches).transpose(0, 1).flatten(0, 1).argsort(1)

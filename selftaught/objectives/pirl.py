@@ -6,7 +6,7 @@ import torch
 
 from selftaught.objective import Batch, Spec
 from selftaught.objectives.simclr import SimCLR
-from selftaught.pretext.image import Views, mixed_tiles
+from selftaught.pretext.image import mixed_tiles
 from selftaught.pretext.pictures import as_fractions, standardised
 from selftaught.randomness import Randomness
 
@@ -35,8 +35,7 @@ class PIRL(SimCLR):
         """From ``pixels`` uint8 [B, 3, H, W]: the views, and then the mixed ones, float [2B, 3, H, W]."""
         assert spec.image is not None
         pictures = as_fractions(samples["pixels"])
-        how = Views(self.area, jitter=self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
         second = rng.child("second")
-        mixed, _ = mixed_tiles(how(pictures, second), second, self.grid, area=self.tile_area)
-        views = torch.cat([how(pictures, rng.child("first")), mixed])
+        mixed, _ = mixed_tiles(self.views(pictures, second), second, self.grid, area=self.tile_area)
+        views = torch.cat([self.views(pictures, rng.child("first")), mixed])
         return {"pixels": standardised(views, spec.image), "n": len(views)}

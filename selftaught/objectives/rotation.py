@@ -24,7 +24,7 @@ class Rotation(Objective):
 
     Args:
         doubt: how much less: 0 not at all, which is plain cross-entropy; 1 fully, which is the mean error.
-        area, jitter, grey: see :class:`selftaught.pretext.image.Views`.
+        area, flip, jitter, grey: see :class:`selftaught.pretext.image.Views`.
     """
 
     stream: ClassVar[str] = "image.turned"
@@ -32,6 +32,7 @@ class Rotation(Objective):
 
     doubt: float = 0.3
     area: float = 0.5
+    flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.0
 
@@ -41,7 +42,7 @@ class Rotation(Objective):
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """To ``pixels`` float [B, 3, H, W], turned: by how many ``quarters`` [B]."""
-        posed = one_view(samples, spec, rng, Views(self.area, jitter=self.jitter, grey=self.grey))
+        posed = one_view(samples, spec, rng, Views(self.area, self.flip, self.jitter, grey=self.grey))
         quarters = rng.integers("quarters", 4)
         return {"pixels": turn_quarters(posed["pixels"], quarters), "quarters": quarters, "n": len(quarters)}
 

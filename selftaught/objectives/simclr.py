@@ -23,7 +23,7 @@ class SimCLR(Objective):
     Args:
         temperature: by which cosines are divided.
         projection: numbers of the vectors that are compared; they are made by a head that is thrown away.
-        area, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
+        area, flip, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
     """
 
     couples_batch: ClassVar[bool] = True
@@ -32,6 +32,7 @@ class SimCLR(Objective):
     temperature: float = 0.1
     projection: int = 128
     area: float = 0.2
+    flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2
     blur: float = 0.0
@@ -41,10 +42,14 @@ class SimCLR(Objective):
         if self.temperature <= 0:
             raise ValueError(f"the temperature is above 0, not {self.temperature}")
 
+    @property
+    def views(self) -> Views:
+        """How a picture is changed."""
+        return Views(self.area, self.flip, self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
+
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``pixels`` uint8 [B, 3, H, W]: the first views and then the second, float [2B, 3, H, W]."""
-        how = Views(self.area, jitter=self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
-        return {**two_views(samples, spec, rng, how), "n": 2 * len(samples["pixels"])}
+        return {**two_views(samples, spec, rng, self.views), "n": 2 * len(samples["pixels"])}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         width = picture_backbone(backbones).width

@@ -22,7 +22,7 @@ class SimReg(Objective):
     makes the student's features better than the ones that match (section 3.1).
 
     Args:
-        area, jitter, grey: see :class:`selftaught.pretext.image.Views`.
+        area, flip, jitter, grey: see :class:`selftaught.pretext.image.Views`.
     """
 
     couples_batch: ClassVar[bool] = True
@@ -30,15 +30,16 @@ class SimReg(Objective):
     taught: ClassVar[bool] = True
 
     area: float = 0.2
+    flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2
 
     def untaught(self) -> SimCLR:
-        return SimCLR(area=self.area, jitter=self.jitter, grey=self.grey)
+        return SimCLR(area=self.area, flip=self.flip, jitter=self.jitter, grey=self.grey)
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``pixels`` uint8 [B, 3, H, W]: a view of each, float."""
-        posed = one_view(samples, spec, rng, Views(self.area, jitter=self.jitter, grey=self.grey))
+        posed = one_view(samples, spec, rng, Views(self.area, self.flip, self.jitter, grey=self.grey))
         return {**posed, "n": len(posed["pixels"])}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:

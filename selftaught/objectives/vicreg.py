@@ -21,7 +21,7 @@ class VICReg(Objective):
     Args:
         invariance, variance, covariance: the weights of the three parts (section 4.1).
         projection: numbers of the vectors that are compared.
-        area, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
+        area, flip, jitter, grey, blur, solarise: see :class:`selftaught.pretext.image.Views`.
     """
 
     couples_batch: ClassVar[bool] = True
@@ -32,15 +32,20 @@ class VICReg(Objective):
     covariance: float = 1.0
     projection: int = 512
     area: float = 0.2
+    flip: float = 0.5
     jitter: float = 0.4
     grey: float = 0.2
     blur: float = 0.0
     solarise: float = 0.0
 
+    @property
+    def views(self) -> Views:
+        """How a picture is changed."""
+        return Views(self.area, self.flip, self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
+
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``pixels`` uint8 [B, 3, H, W]: the first views and then the second, float [2B, 3, H, W]."""
-        how = Views(self.area, jitter=self.jitter, grey=self.grey, blur=self.blur, solarise=self.solarise)
-        return {**two_views(samples, spec, rng, how), "n": len(samples["pixels"])}
+        return {**two_views(samples, spec, rng, self.views), "n": len(samples["pixels"])}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         return projector(picture_backbone(backbones).width, self.projection, self.projection)

@@ -1,6 +1,7 @@
 """Objectives of pictures against their definitions."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -18,6 +19,7 @@ from selftaught.objectives.mae import MAE
 from selftaught.objectives.pirl import PIRL
 from selftaught.objectives.rotation import Rotation
 from selftaught.objectives.simclr import SimCLR
+from selftaught.objectives.simreg import SimReg
 from selftaught.objectives.vicreg import VICReg
 from selftaught.pretext.image import patches_of
 from selftaught.pretext.pictures import as_seen
@@ -254,3 +256,11 @@ def test_the_second_view_of_pirl_has_the_tiles_of_a_first_one_in_another_order(p
     assert not torch.allclose(first, mixed, atol=0.2)
     with pytest.raises(ValueError, match="2 x 2"):
         PIRL(grid=1)
+
+
+@pytest.mark.parametrize("kind", [SimCLR, VICReg, DINO, SimReg, MAE, Inpaint])
+def test_whether_a_mirror_image_is_shown_can_be_chosen(kind: Any, pictures: Batch, spec: Spec) -> None:
+    """It matters for letters; and the crop and the colours are the same either way."""
+    never, always = (posed(kind(flip=flip), pictures, spec)["pixels"] for flip in (0.0, 1.0))
+    assert torch.allclose(never, always.flip(3), atol=1e-4)
+    assert not torch.allclose(never, always, atol=1e-2)
