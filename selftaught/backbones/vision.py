@@ -1,13 +1,14 @@
 """Networks over pictures: transformers' ViT, which can read some patches and not others, and those of convolutions."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForImageClassification
 
 from selftaught.backbones.frozen import Frozen, frozen_teacher
 from selftaught.backbones.hf import fastest_attention, from_folder, with_options
@@ -16,6 +17,11 @@ from selftaught.objective import Batch
 
 IMAGE = "image"
 PICTURE_KINDS = ("vit", "regnet", "resnet", "convnext", "convnextv2")
+_CLASSIFY_THE_MEAN = (
+    "regnet",
+    "resnet",
+)  # as ours do; transformers' others read the first state, or a norm of the mean
+_HEAD = "classifier.1."
 
 
 class PictureBackbone(nn.Module):
@@ -186,7 +192,41 @@ def untrained_picture_twin(backbone: PictureBackbone) -> PictureBackbone:
 def save_picture_model(folder: Path, backbone: PictureBackbone) -> None:
     """Write ``config.json`` and ``model.safetensors`` as transformers has them, but for a pooler: it is untrained."""
     weights = {name: weight.contiguous() for name, weight in backbone.encoder.state_dict().items()}
-    AutoModel.from_config(backbone.config).save_pretrained(folder, state_dict=weights)
+    config = with_options(backbone.config, num_labels=2, problem_type=None)  # one that was taught classes forgets them
+    AutoModel.from_config(config).save_pretrained(folder, state_dict=weights)
+
+
+def holds_classes(backbone: PictureBackbone) -> bool:
+    """Whether transformers' network for classes of this kind answers as ours: by a linear layer on the mean state."""
+    return backbone.config.model_type in _CLASSIFY_THE_MEAN
+
+
+def save_picture_classifier(
+    folder: Path, backbone: PictureBackbone, head: nn.Linear, classes: Sequence[str], *, several: bool
+) -> None:
+    """The same with the classes, for ``AutoModelForImageClassification``; of a network that :func:`holds_classes`.
+
+    Args:
+        several: whether a picture has any number of them.
+    """
+    names = dict(enumerate(classes))
+    config = with_options(
+        backbone.config,
+        id2label=names,
+        label2id={name: number for number, name in names.items()},
+        problem_type="multi_label_classification" if several else "single_label_classification",
+    )
+    model = AutoModelForImageClassification.from_config(config)
+    parts = {model.base_model_prefix + "." + name: part for name, part in backbone.encoder.state_dict().items()}
+    parts |= {_HEAD + name: part for name, part in head.state_dict().items()}
+    model.save_pretrained(folder, state_dict={name: part.contiguous() for name, part in parts.items()})
+
+
+def load_picture_head(folder: Path) -> dict[str, Tensor]:
+    """The weights of the head that :func:`save_picture_classifier` wrote; none if there is no head."""
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        names = [name for name in list(file.keys()) if name.startswith(_HEAD)]
+        return {name.removeprefix(_HEAD): file.get_tensor(name) for name in names}
 
 
 def moving_average(teacher: nn.Module, student: nn.Module, momentum: float) -> None:

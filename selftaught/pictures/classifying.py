@@ -11,7 +11,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from selftaught.backbones.vision import IMAGE, picture_backbone
+from selftaught.backbones.vision import (
+    IMAGE,
+    holds_classes,
+    load_picture_head,
+    picture_backbone,
+    save_picture_classifier,
+)
 from selftaught.console import dump
 from selftaught.data.picture_store import Pictures
 from selftaught.data.values import is_label_list, split_labels
@@ -24,11 +30,12 @@ from selftaught.pictures.model import PictureModel, picture_folder, states_of
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import one_view
 from selftaught.randomness import Randomness
+from selftaught.run import Run, written_aside
 from selftaught.task import Answer
 
 FILE = "task.json"
 TASK = "classify"
-_HEAD = "heads."
+_PART = "heads."
 
 
 @dataclass(frozen=True)
@@ -129,15 +136,19 @@ class PictureClassifier:
             found += self.task.decision.answers(self.head(states.mean(1).float()))
         return found
 
-    def save_task(self, folder: Path) -> None:
-        """Write the task beside the network; the head's weights are the run's (:meth:`Run.save_parts`)."""
-        fields = asdict(self.task)
-        (folder / FILE).write_text(dump({"task": TASK, "fields": fields}, indent=1), encoding="utf-8")
-
-    @property
-    def parts(self) -> dict[str, Tensor]:
-        """The weights of the head, by name."""
-        return {_HEAD + name: tensor.detach().cpu() for name, tensor in self.head.state_dict().items()}
+    def save(self, run: Run) -> None:
+        """Write the model folder, which holds the head where transformers knows heads that read the same."""
+        backbone = self.model.backbone
+        with written_aside(run.model) as folder:
+            if holds_classes(backbone):
+                save_picture_classifier(folder, backbone, self.head, self.task.classes, several=self.task.several)
+                self.model.save_processor(folder)
+            else:
+                self.model.save(folder)
+            fields = asdict(self.task)
+            (folder / FILE).write_text(dump({"task": TASK, "fields": fields}, indent=1), encoding="utf-8")
+        if not holds_classes(backbone):
+            run.save_parts({_PART + name: tensor.detach().cpu() for name, tensor in self.head.state_dict().items()})
 
     @classmethod
     def load(cls, place: str | Path, precision: str = "fp32") -> "PictureClassifier | None":
@@ -148,14 +159,15 @@ class PictureClassifier:
         """
         model, folder = PictureModel.load(place, precision), picture_folder(Path(place))
         assert folder is not None
-        file, heads = folder / FILE, folder.parent / "heads.safetensors"
+        file, beside = folder / FILE, folder.parent / "heads.safetensors"
         if not file.is_file():
             return None
         try:
             fields = json.loads(file.read_text(encoding="utf-8"))["fields"]
             task = ClassifyPictures(**checked(ClassifyPictures, TASK, fields))
             head = nn.Linear(model.backbone.width, len(task.classes))
-            head.load_state_dict({name.removeprefix(_HEAD): part for name, part in load_file(heads).items()})
+            parts = load_picture_head(folder) or load_file(beside)
+            head.load_state_dict({name.removeprefix(_PART): part for name, part in parts.items()})
         except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
             what = f"what this network was taught cannot be read: {error}"
             raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from selftaught import lookup
-from selftaught.backbones.vision import IMAGE
 from selftaught.data.loader import Batches
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import Pictures, PictureStore, prepare_pictures
@@ -21,6 +20,7 @@ from selftaught.objective import Objective, Spec
 from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.measuring import feature_measures
 from selftaught.pictures.model import PictureModel
+from selftaught.pictures.preparing import picture_backbones, teacher_of
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run import Run
@@ -61,7 +61,8 @@ class PictureRun:
         recipe = read_recipe(run.recipe)
         goal = recipe.objective
         objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
-        learner = Learner({IMAGE: model.backbone}, objective, Spec(image=model.spec), precision)
+        backbones = picture_backbones(model.backbone, teacher_of(recipe, objective))
+        learner = Learner(backbones, objective, Spec(image=model.spec), precision)
         try:
             learner.heads.load_state_dict({name.removeprefix(_HEADS): part for name, part in parts.items()})
         except RuntimeError as error:

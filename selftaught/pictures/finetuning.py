@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from selftaught.backbones.vision import holds_classes
 from selftaught.curve import draw_curve
 from selftaught.data.loader import Batches
 from selftaught.data.picture_source import open_pictures
@@ -36,7 +37,7 @@ from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
-from selftaught.run import Run, written_aside
+from selftaught.run import Run
 from selftaught.schedule import Schedule
 from selftaught.stopping import best_file, fit_to_best, train_to_best
 
@@ -313,10 +314,7 @@ def run_picture_finetuning(run: Run, ready: PictureFinetuning) -> dict[str, Any]
 
 def _finish(run: Run, ready: PictureFinetuning, outcome: Outcome) -> dict[str, Any]:
     lesson, classifier, recipe = ready.lesson, ready.lesson.classifier, ready.recipe
-    with written_aside(run.model) as folder:
-        lesson.model.save(folder)
-        classifier.save_task(folder)
-    run.save_parts(classifier.parts)
+    classifier.save(run)
     draw_curve(run.metrics, run.folder / "curve.png", {}, f"{TASK} from {recipe.model.init}")
     report = {
         "verb": "finetune",
@@ -357,13 +355,14 @@ def _notes(ready: PictureFinetuning) -> list[str]:
 
 
 def _write_card(run: Run, ready: PictureFinetuning, report: dict[str, Any]) -> None:
-    names = list(report["classes"])
+    names, headed = list(report["classes"]), holds_classes(ready.lesson.model.backbone)
     facts = {
         "task": TASK,
         "begun from": str(report["init"]) + (" (weights drawn anew)" if report["scratch"] else ""),
         "classes": ", ".join(names) if len(names) <= 20 else len(names),
         "labelled pictures": len(ready.lesson.samples) + len(ready.lesson.stop),
         "steps": report["steps"],
+        "in transformers": f"AutoModel{'ForImageClassification' if headed else ''}",
     }
     caveats = [SET_ASIDE, "It answers with its own classes, whatever it is shown."]
     write_card(run, PICTURE_CLASSES, facts, finetuned_measures(report), caveats)

@@ -47,6 +47,10 @@ class PictureModel:
     def save(self, folder: Path) -> None:
         """Write the model folder."""
         save_picture_model(folder, self.backbone)
+        self.save_processor(folder)
+
+    def save_processor(self, folder: Path) -> None:
+        """Write how a picture becomes numbers, beside a network."""
         side = self.spec.resolution
         facts = {
             "image_processor_type": "ViTImageProcessor",

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from selftaught import lookup
 from selftaught.backbones.presets import PICTURE_SIZES, PatchSize
@@ -134,7 +135,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
             do="give a larger --batch instead of train.accumulate",
         )
     device, init = pick_device(train.device), _begun_from(recipe, objective)
-    teacher = _teacher(recipe, objective)
+    teacher = teacher_of(recipe, objective)
     given = init or teacher  # whose pictures are brought to what it is used to
     source = open_pictures(recipe.data.path, image=recipe.data.image, label=recipe.data.label)
     size = None if init else recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
@@ -165,8 +166,8 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     backbone = init.backbone if init else new_picture_backbone(PICTURE_SIZES[size or ""], resolution)
     patch = backbone.patch if backbone.reads_patches else None
     assumed = replace(given.spec, patch=patch) if given else _spec(store, pictures.rows, patch)
-    spec, others = Spec(image=assumed), {"teacher": PictureTeacher(teacher.backbone)} if teacher else {}
-    learner = Learner({IMAGE: backbone, **others}, objective, spec, update["precision"]).to(device)
+    spec = Spec(image=assumed)
+    learner = Learner(picture_backbones(backbone, teacher), objective, spec, update["precision"]).to(device)
     batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
     return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
 
@@ -210,8 +211,17 @@ def _begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
     return model
 
 
-def _teacher(recipe: Recipe, objective: Objective) -> PictureModel | None:
-    """The network to learn from, if the objective does."""
+def picture_backbones(backbone: PictureBackbone, teacher: PictureModel | None) -> dict[str, nn.Module]:
+    """What a learner is made of: the network, and the one that it learns from, if any."""
+    return {IMAGE: backbone, **({"teacher": PictureTeacher(teacher.backbone)} if teacher else {})}
+
+
+def teacher_of(recipe: Recipe, objective: Objective) -> PictureModel | None:
+    """The network to learn from, if the objective does.
+
+    Raises:
+        SelftaughtError: if there is none.
+    """
     if not objective.taught:
         return None
     if recipe.model.teacher is None:

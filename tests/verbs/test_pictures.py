@@ -250,8 +250,25 @@ def test_from_scratch_nothing_of_the_run_is_left(shapes: Path, call: Call) -> No
         assert call(*asked, *more, "--out", name).code == 0
     seen, kept, drawn = (load_file(Path(run, "model/model.safetensors")) for run in ("seen", "from", "scratch"))
     weights = [name for name in seen if seen[name].ndim == 4]
-    assert all(np.allclose(seen[name], kept[name], atol=1e-6) for name in weights)
-    assert not any(np.allclose(seen[name], drawn[name], atol=1e-3) for name in weights)
+    assert all(np.allclose(seen[name], kept[f"regnet.{name}"], atol=1e-6) for name in weights)
+    assert not any(np.allclose(seen[name], drawn[f"regnet.{name}"], atol=1e-3) for name in weights)
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_a_finetuned_network_of_convolutions_answers_the_same_in_a_pipeline(
+    shapes: Path, here: Path, call: Call, several: bool
+) -> None:
+    assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, "--out", "seen").code == 0
+    options = ("--set", f"objective.options.several={several}", "--set", "train.precision=fp32")
+    assert call("finetune", "seen", "shapes", "--steps", "20", *options, "--out", "taught").code == 0
+    assert not Path("taught/heads.safetensors").exists()
+    classifier = PictureClassifier.load("taught/model")  # the folder alone has all of it
+    assert classifier is not None
+    files = [str(shapes / name / "1.png") for name in ("disk", "bar")]
+    ask = transformers.pipeline("image-classification", "taught/model", device="cpu", top_k=None)
+    theirs = [{one["label"]: one["score"] for one in said} for said in ask(files)]
+    ours = classifier.answers(classifier.model.read(map(Path, files)))
+    assert [said["probabilities"] for said in ours] == [pytest.approx(said, abs=1e-5) for said in theirs]
 
 
 def test_rotation_names_the_pictures_that_look_the_same_from_several_sides(here: Path, call: Call) -> None:
@@ -342,6 +359,9 @@ def test_a_student_learns_its_teachers_features_and_the_table_says_what_it_keeps
     assert json.loads(Path("small/alone/report.json").read_text("utf-8"))["pretrain"]["objective"] == "simclr"
     tensors = load_file(sorted(Path("small/checkpoints").iterdir())[-1] / "learner.safetensors")
     assert not any("teacher" in name for name in tensors)
+    measured = call("evaluate", "small", "shapes", "--json")
+    assert measured.code == 0, measured.err
+    assert measured.report["measures"]["loss"] < 0.9
     assert "is finished" in call(*asked).err
     assert "of pictures there is no task stage" in call(*asked[:3], "--task-labels", "shapes").err
     assert "learns from a teacher" in call("pretrain", "shapes", "--objective", "simreg", "--out", "x").err
