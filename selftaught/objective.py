@@ -74,11 +74,25 @@ class PictureSpec:
 
 
 @dataclass(frozen=True)
+class VideoSpec:
+    """What a pretext may know about clips; their frames are pictures, of which ``Spec.image`` tells.
+
+    Args:
+        frames: of a window, which is what is seen of a clip at once (T).
+        rate: frames a second.
+    """
+
+    frames: int
+    rate: float
+
+
+@dataclass(frozen=True)
 class Spec:
     """What is known of the data, by modality."""
 
     text: TextSpec | None = None
     image: PictureSpec | None = None
+    video: VideoSpec | None = None
 
 
 class Objective(ABC):

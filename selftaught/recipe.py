@@ -30,6 +30,10 @@ class Data(_Section):
     """The column of paths to pictures; detected if not given."""
     resolution: int | None = Field(default=None, ge=8, le=1024, multiple_of=8)
     """The sides that pictures are brought to, in pixels; from their own size if not given."""
+    frames: int | None = Field(default=None, ge=2, le=128)
+    """Frames of a clip that are seen at once; 16 if not given."""
+    frame_rate: float | None = Field(default=None, gt=0, le=240)
+    """Frames a second that clips are brought to; from their length if not given."""
     labels: str | None = None
     """Labels for the probe while pretraining."""
     test: str | None = None

@@ -12,7 +12,7 @@ from selftaught.backbones.presets import Size
 from selftaught.data.samples import samples_of
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
-from selftaught.objective import Batch, PictureSpec, Spec
+from selftaught.objective import Batch, PictureSpec, Spec, VideoSpec
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no bug; tests assert what is, not how fast
 settings.load_profile("untimed")
@@ -53,7 +53,8 @@ def bytelevel(texts: list[str]) -> TextTokenizer:
 @pytest.fixture(scope="session")
 def spec(tokenizer: TextTokenizer) -> Spec:
     quarter = torch.full((3,), 0.25)
-    return Spec(text=tokenizer.spec(), image=PictureSpec(resolution=16, patch=4, mean=2 * quarter, deviation=quarter))
+    image = PictureSpec(resolution=16, patch=4, mean=2 * quarter, deviation=quarter)
+    return Spec(text=tokenizer.spec(), image=image, video=VideoSpec(frames=8, rate=8.0))
 
 
 @pytest.fixture(scope="session")
@@ -64,6 +65,20 @@ def pictures() -> Batch:
     lighter = torch.linspace(0.2, 1, 16).view(1, 1, 1, 16)
     noise = 0.1 * torch.rand(8, 3, 16, 16, generator=drawn)
     return {"pixels": (255 * (colours * lighter + noise).clamp(0, 1)).to(torch.uint8)}
+
+
+@pytest.fixture(scope="session")
+def clips() -> Batch:
+    """Eight clips of 8 frames of 16 x 16, in each a light square that moves along a line of its own."""
+    drawn = torch.Generator().manual_seed(0)
+    begin, step = torch.randint(2, 10, (8, 2), generator=drawn), torch.randint(0, 2, (8, 2), generator=drawn) * 2 - 1
+    frames = 60 * torch.rand(8, 1, 3, 16, 16, generator=drawn).repeat(1, 8, 1, 1, 1)
+    for clip in range(8):
+        for time in range(8):
+            row, column = ((begin[clip] + time * step[clip]).clamp(0, 12)).tolist()
+            frames[clip, time, :, row : row + 4, column : column + 4] = 200
+    frames = frames.to(torch.uint8)
+    return {"frames": frames, "motion": (frames[:, 1:].float() - frames[:, :-1].float()).abs().mean((2, 3, 4)) / 255}
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,7 @@ from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.presets import PatchSize
 from selftaught.backbones.teacher import Teacher
+from selftaught.backbones.video import VIDEO, VideoBackbone
 from selftaught.backbones.vision import IMAGE, PictureTeacher, new_picture_backbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train
@@ -48,11 +49,19 @@ def objective(request: pytest.FixtureRequest) -> Objective:
 
 @pytest.fixture
 def samples(
-    objective: Objective, packed: Batch, segments: Batch, sentences: Batch, pictures: Batch, tokenizer: TextTokenizer
+    objective: Objective,
+    packed: Batch,
+    segments: Batch,
+    sentences: Batch,
+    pictures: Batch,
+    clips: Batch,
+    tokenizer: TextTokenizer,
 ) -> Samples:
-    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, or pictures."""
-    if is_of_pictures(objective):
-        return Samples(len(pictures["pixels"]), lambda rows: {"pixels": pictures["pixels"][rows].clone()})
+    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures, or
+    clips."""
+    if (seen := backbone_of(objective)) in (IMAGE, VIDEO):
+        of_kind = pictures if seen == IMAGE else clips
+        return Samples(8, lambda rows: {name: tensor[rows].clone() for name, tensor in of_kind.items()})
     if isinstance(objective, Task):
         examples = examples_of(type(objective))
         return Samples(len(examples), lambda rows: objective.encode(examples[rows], tokenizer, 64, labelled=True))
@@ -68,8 +77,10 @@ def new_learner(
     small_network: Callable[[TextTokenizer], TextBackbone],
     small_decoder: Callable[[TextTokenizer], TextBackbone],
 ) -> NewLearner:
-    if is_of_pictures(objective):
-        size = PatchSize(layers=2, width=32, head_width=16)
+    size = PatchSize(layers=2, width=32, head_width=16)
+    if backbone_of(objective) == VIDEO:
+        return lambda: Learner({VIDEO: VideoBackbone(seeded(lambda: new_picture_backbone(size, 16)))}, objective, spec)
+    if backbone_of(objective) == IMAGE:
         own = {"teacher": PictureTeacher(seeded(lambda: new_picture_backbone(size, 16)))} if objective.taught else {}
         return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16)), **own}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
@@ -77,11 +88,11 @@ def new_learner(
     return lambda: Learner({"text": network(tokenizer), **others}, objective, spec)
 
 
-def is_of_pictures(objective: Objective) -> bool:
-    return objective.stream.partition(".")[0] == IMAGE
+def backbone_of(objective: Objective) -> str:
+    return objective.stream.partition(".")[0]
 
 
-def seeded(make: Callable[[], nn.Module]) -> nn.Module:
+def seeded(make: Callable[[], Any]) -> Any:
     torch.manual_seed(0)
     return make()
 

@@ -18,7 +18,17 @@ FLOORS = (
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
-        *{"scoring", "prompting", "trigram_baseline", "saved_task", "stopping", "facts", "word2vec", "pictures"},
+        *{
+            "scoring",
+            "prompting",
+            "trigram_baseline",
+            "saved_task",
+            "stopping",
+            "facts",
+            "word2vec",
+            "pictures",
+            "video",
+        },
     },
     {
         "preparing",

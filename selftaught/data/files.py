@@ -67,7 +67,7 @@ def find_files(path: Path, name: str) -> Found:
         ) from None
     found = Found()
     if stat.S_ISDIR(mode):
-        _walk(path, name.rstrip("/" + os.sep) or name, set(), found)
+        _gather(path, name.rstrip("/" + os.sep) or name, set(), found)
     elif stat.S_ISREG(mode):
         found.files.append(given_file(path, name))
     else:
@@ -98,13 +98,26 @@ def printable(name: str) -> str:
     return os.fsencode(name).decode("utf-8", "replace")
 
 
+def walk(folder: Path) -> Iterator[Path]:
+    """Files by sorted path; hidden ones are passed over, and a folder reached twice by a link is read once."""
+    seen = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        identity = os.stat(place).st_ino
+        if identity in seen:
+            folders.clear()
+            continue
+        seen.add(identity)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
+
+
 def suggestion(wrong: str, right: Iterable[str]) -> str:
     """``did you mean 'x'?``, or nothing when no name is near."""
     near = difflib.get_close_matches(wrong, list(right), n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else ""
 
 
-def _walk(folder: Path, name: str, seen: set[tuple[int, int]], found: Found) -> None:
+def _gather(folder: Path, name: str, seen: set[tuple[int, int]], found: Found) -> None:
     identity = folder.stat()
     if (identity.st_dev, identity.st_ino) in seen:
         found.skipped["links to a folder already read"] += 1
@@ -115,7 +128,7 @@ def _walk(folder: Path, name: str, seen: set[tuple[int, int]], found: Found) -> 
         try:
             mode = entry.stat().st_mode
             if stat.S_ISDIR(mode):
-                _walk(Path(entry.path), child, seen, found)
+                _gather(Path(entry.path), child, seen, found)
             elif not stat.S_ISREG(mode):
                 found.refused.append(Quarantined(printable(child), WHOLE_FILE, f"is {_not_a_file(mode)}"))
             elif split_suffix(entry.name)[0] in KINDS:

@@ -4,14 +4,13 @@ A label is whatever the place of a picture says of it: the subfolder it lies in,
 for probes and verdicts; pretraining never sees them.
 """
 
-import os
 import stat
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from selftaught.data.files import KINDS, find_files, printable, split_suffix
+from selftaught.data.files import KINDS, find_files, printable, split_suffix, walk
 from selftaught.data.hub import HUB, hub_folder
 from selftaught.data.picture_arrays import ARRAYS, array_source
 from selftaught.data.picture_builtin import BUILTIN, BUILTIN_PICTURES, builtin_pictures
@@ -65,7 +64,7 @@ def holds_pictures(data: str) -> bool:
     if path.is_file():
         return path.name.lower().endswith((*SUFFIXES, *ARRAYS, ".tar")) or _is_parquet(path)
     kinds = (
-        Counter(_is_picture(file) for file, _ in zip(_walk(path), range(1000), strict=False))
+        Counter(_is_picture(file) for file, _ in zip(walk(path), range(1000), strict=False))
         if path.is_dir()
         else Counter()
     )
@@ -88,21 +87,8 @@ def _is_parquet(file: Path) -> bool:
     return file.suffix.lower() == ".parquet" and bytes_column(file) is not None
 
 
-def _walk(folder: Path) -> Iterator[Path]:
-    """Files by sorted path; hidden ones are passed over, and a folder reached twice by a link is read once."""
-    seen = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        identity = os.stat(place).st_ino
-        if identity in seen:
-            folders.clear()
-            continue
-        seen.add(identity)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(place, name) for name in sorted(files) if not name.startswith("."))
-
-
 def _folder(path: Path, data: str, image: str | None, label: str | None) -> PictureSource:
-    files = [file for file in _walk(path) if _is_picture(file)]
+    files = [file for file in walk(path) if _is_picture(file)]
     shards, tables = ([file for file in files if file.suffix.lower() == kind] for kind in (".tar", ".parquet"))
     if shards and len(shards) == len(files):
         return shard_source(shards, data)

@@ -128,18 +128,18 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     """
     goal, train = recipe.objective, recipe.train
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
-    _refuse(recipe, objective)
+    refuse_text(recipe, objective, "pictures")
     if objective.couples_batch and train.accumulate > 1:
         raise SelftaughtError(
             f"{objective.name} compares the pictures of a batch with each other: no smaller ones can be put together",
             do="give a larger --batch instead of train.accumulate",
         )
-    device, init = pick_device(train.device), _begun_from(recipe, objective)
+    device, init = pick_device(train.device), begun_from(recipe, objective)
     teacher = teacher_of(recipe, objective)
     given = init or teacher  # whose pictures are brought to what it is used to
     source = open_pictures(recipe.data.path, image=recipe.data.image, label=recipe.data.label)
     size = None if init else recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
-    resolution = given.spec.resolution if given else recipe.data.resolution or _resolution(source.typical_side())
+    resolution = given.spec.resolution if given else recipe.data.resolution or working_resolution(source.typical_side())
     store = prepare_pictures(
         source, run.folder / "pictures", resolution=resolution, seed=train.seed, keep=run.has_begun
     )
@@ -147,7 +147,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     batch = min(train.batch or _BATCH, len(pictures))
     update: dict[str, Any] = {
         "batch": batch,
-        "rate": train.rate or _rate(batch, size, init),
+        "rate": train.rate or peak_rate(batch, size, init),
         "device": str(device),
         "precision": train.precision or pick_precision(device),
     }
@@ -172,18 +172,26 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
 
 
-def _rate(batch: int, size: str | None, init: PictureModel | None) -> float:
+def peak_rate(batch: int, size: str | None, init: PictureModel | None) -> float:
     """The peak rate."""
     patches = init.backbone.reads_patches if init else isinstance(PICTURE_SIZES[size or ""], PatchSize)
     return _RATES[patches] * min(1.0, batch / _BATCH) * (_TRAINED if init else 1.0)
 
 
-def _refuse(recipe: Recipe, objective: Objective) -> None:
+def refuse_text(recipe: Recipe, objective: Objective, what: str) -> None:
+    """Refuse what only text has, and sizes that the objective cannot use.
+
+    Args:
+        what: it learns from.
+
+    Raises:
+        SelftaughtError: if there is any.
+    """
     goal, size = recipe.objective.name, recipe.model.size
     given = {"--text": recipe.data.text, "model.tokenizer": recipe.model.tokenizer}
     for name, value in given.items():
         if value:
-            raise SelftaughtError(f"{name} is for text, and {goal} learns from pictures", do="leave it out")
+            raise SelftaughtError(f"{name} is for text, and {goal} learns from {what}", do="leave it out")
     if size and size not in PICTURE_SIZES:
         raise SelftaughtError(f"there is no size {size!r} for pictures", do="the sizes are " + ", ".join(PICTURE_SIZES))
     if size and objective.needs_patches and not isinstance(PICTURE_SIZES[size], PatchSize):
@@ -191,7 +199,7 @@ def _refuse(recipe: Recipe, objective: Objective) -> None:
         raise SelftaughtError(f"{goal} leaves patches out, which {size} cannot", do="take " + ", ".join(patched))
 
 
-def _begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
+def begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
     """The network to go on from, if one is given; pictures are then brought to what it is used to."""
     if recipe.model.init is None:
         return None
@@ -229,7 +237,7 @@ def teacher_of(recipe: Recipe, objective: Objective) -> PictureModel | None:
     return PictureModel.load(recipe.model.teacher)
 
 
-def _resolution(side: int) -> int:
+def working_resolution(side: int) -> int:
     """What is worked with: no more than is there, and no more than a processor can do in minutes."""
     return next((known for known in _SIDES if side <= known), _SIDES[-1])
 

@@ -10,9 +10,11 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught import lookup
+from selftaught.backbones.video import VIDEO
 from selftaught.backbones.vision import IMAGE
 from selftaught.console import note, tell
 from selftaught.data.picture_source import holds_pictures
+from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
@@ -23,6 +25,8 @@ from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 from selftaught.verbs import Place
+from selftaught.video.preparing import VideoPretraining, prepare_video_pretraining
+from selftaught.video.pretraining import run_video_pretraining, video_summary
 from selftaught.word2vec.options import WORD_OBJECTIVES
 from selftaught.word2vec.pretraining import prepare_word_pretraining, run_word_pretraining, word_summary
 
@@ -49,19 +53,20 @@ def pretrain(
     preview: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Turn unlabelled text or pictures into a pretrained model.
+    """Turn unlabelled text, pictures or videos into a pretrained model.
 
     The same command again resumes an interrupted run; a finished one is left as it is.
 
     Args:
         data: A folder, a file, builtin:NAME or hf:NAME.
-        objective: What to learn; "selftaught objectives" lists them. If not given mlm, and simclr for pictures.
+        objective: What to learn; "selftaught objectives" lists them. If not given mlm, simclr for pictures,
+            and frame_order for videos.
         out: The run folder; runs/DATA-OBJECTIVE if not given.
         steps: Train for so many steps.
         epochs: Train for so many passes over the data.
         for_: Train for so long, such as 90s, 10m or 1h30m; 10m if no budget is given.
         size: tiny, small, medium or base, chosen from the budget if not given; or albert-tiny, -small or -base. For
-            pictures conv-tiny, -small or -base, or vit-tiny, -small, -medium or -base.
+            pictures and videos conv-tiny, -small or -base, or vit-tiny, -small, -medium or -base.
         init: A run or checkpoint folder to go on from.
         text: The column that holds the text.
         labels: Labelled data for a probe while training; never trained on.
@@ -72,11 +77,11 @@ def pretrain(
         deterministic: Train word vectors on one thread, to the same bits each time; all else is so anyway.
         set_: Any other recipe key, as key=value.
         dry_run: Print the plan and stop; the tokenised corpus stays for the run itself.
-        preview: Draw what the network will be asked about pictures, as RUN/views.png, and stop.
+        preview: Draw what the network will be asked about pictures or clips, as RUN/views.png, and stop.
         json: Print one JSON object.
     """
-    if objective is None and recipe is None and holds_pictures(data):
-        objective = "simclr"
+    if objective is None and recipe is None:
+        objective = "frame_order" if holds_videos(data) else "simclr" if holds_pictures(data) else None
     given = {
         "verb": "pretrain",
         "data.path": data,
@@ -120,7 +125,7 @@ def pretrain(
 
 def _previewed(run: Run, ready: Any, json: bool) -> dict[str, Any]:
     """Draw what the network will be asked about."""
-    if not isinstance(ready, PicturePretraining):
+    if not isinstance(ready, PicturePretraining | VideoPretraining):
         raise SelftaughtError("--preview shows views of pictures, and this is text", do="leave it out")
     page = ready.illustrator(run).views()
     report = {"verb": "pretrain", "preview": str(page)}
@@ -144,6 +149,7 @@ class _Way:
 
 _TRANSFORMERS = _Way(prepare_pretraining, run_pretraining, summary)
 _PICTURES = _Way(prepare_picture_pretraining, run_picture_pretraining, picture_summary)
+_CLIPS = _Way(prepare_video_pretraining, run_video_pretraining, video_summary)
 _WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
 
 
@@ -160,12 +166,16 @@ def _way(objective: str) -> _Way:
     ):
         raise SelftaughtError(f"there is no objective called {objective!r}", do=f"did you mean {near[0]}?")
     kinds = {part: lookup.find(part, lookup.OBJECTIVES).stream.partition(".")[0] for part in objective.split("+")}
-    of_pictures, of_text = ([part for part, kind in kinds.items() if (kind == IMAGE) is side] for side in (True, False))
-    if of_pictures and of_text:
+    (first, kind), *others = kinds.items()
+    if unlike := [(other, theirs) for other, theirs in others if theirs != kind]:
         raise SelftaughtError(
-            f"{of_pictures[0]} learns from pictures, and {of_text[0]} from text", do="fuse objectives of one kind"
+            f"{first} learns from {_KINDS[kind]}, and {unlike[0][0]} from {_KINDS[unlike[0][1]]}",
+            do="fuse objectives of one kind",
         )
-    return _PICTURES if of_pictures else _TRANSFORMERS
+    return {IMAGE: _PICTURES, VIDEO: _CLIPS}.get(kind, _TRANSFORMERS)
+
+
+_KINDS = {"text": "text", IMAGE: "pictures", VIDEO: "videos"}
 
 
 def _label(data: str) -> str:
