@@ -12,6 +12,7 @@ from selftaught.data.records import Record
 from selftaught.data.streams import Damaged, read_chunks
 
 BATCH = 1024
+BATCH_OF_BYTES = 64  # rows that hold files, all of which are in memory
 
 
 def parquet_columns(file: DataFile) -> tuple[str, ...]:
@@ -29,7 +30,9 @@ def parquet_records(file: DataFile, columns: tuple[str, ...]) -> Iterator[Record
     row = 0
     try:
         with _opened(file) as table:
-            for batch in table.iter_batches(BATCH, columns=list(columns)):
+            wanted = [field.type for field in table.schema_arrow if field.name in columns]
+            size = BATCH_OF_BYTES if any(map(holds_bytes, wanted)) else BATCH
+            for batch in table.iter_batches(size, columns=list(columns)):
                 yield from _records(batch, row + 1)
                 row += batch.num_rows
     except Damaged as damaged:
@@ -46,6 +49,14 @@ def _records(batch: pa.RecordBatch, first: int) -> Iterator[Record]:
             return
         for offset in range(batch.num_rows):
             yield from _records(batch.slice(offset, 1), first + offset)
+
+
+def holds_bytes(kind: pa.DataType) -> bool:
+    """Whether values of a type are bytes, or have bytes among them as the pictures of the Hugging Face Hub do."""
+    if pa.types.is_struct(kind):
+        place = kind.get_field_index("bytes")
+        return place >= 0 and holds_bytes(kind.field(place).type)
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 @contextmanager

@@ -11,11 +11,10 @@ import pyarrow.parquet as pq
 
 from selftaught.data.columns import label_by_name, named
 from selftaught.data.files import printable
+from selftaught.data.parquet import BATCH_OF_BYTES, holds_bytes
 from selftaught.data.picture_decoding import decode, shape
 from selftaught.data.picture_item import PictureItem, PictureSource, fingerprint, no_shape, refuse
 from selftaught.data.tally import WHOLE_FILE
-
-_ROWS_AT_ONCE = 64  # all of whose pictures are in memory
 
 
 def bytes_column(path: Path) -> str | None:
@@ -27,14 +26,7 @@ def bytes_column(path: Path) -> str | None:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowInvalid):
         return None
-    return next((field.name for field in schema if _holds_bytes(field.type)), None)
-
-
-def _holds_bytes(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        place = kind.get_field_index("bytes")
-        return place >= 0 and _holds_bytes(kind.field(place).type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    return next((field.name for field in schema if holds_bytes(field.type)), None)
 
 
 def _label_of(path: Path, column: str, given: str | None) -> str:
@@ -81,7 +73,7 @@ def _rows(path: Path, name: str, column: str, about: str) -> Iterator[PictureIte
     file = pq.ParquetFile(path)
     names, line = class_names(file.schema_arrow, about), 0
     missing = partial(refuse, f"has no picture in column {column!r}")
-    for batch in file.iter_batches(_ROWS_AT_ONCE, columns=[column, *([about] if about else [])]):
+    for batch in file.iter_batches(BATCH_OF_BYTES, columns=[column, *([about] if about else [])]):
         for row in batch.to_pylist():
             line += 1
             value, said = row[column], _spelled(row.get(about), names)

@@ -36,7 +36,7 @@ def open_pictures(data: str, *, image: str | None = None, label: str | None = No
     """
     if data.startswith(BUILTIN):
         return builtin_pictures(data.removeprefix(BUILTIN))
-    path = _place(data)
+    path = place_of(data)
     try:
         is_folder = stat.S_ISDIR(path.stat().st_mode)
     except (OSError, ValueError):
@@ -60,7 +60,7 @@ def holds_pictures(data: str) -> bool:
     """Whether DATA is pictures rather than text: most of the files in a folder are, or its name says so."""
     if data.startswith(BUILTIN):
         return data.removeprefix(BUILTIN) in BUILTIN_PICTURES
-    path = _place(data)
+    path = place_of(data)
     if path.is_file():
         return path.name.lower().endswith((*SUFFIXES, *ARRAYS, ".tar")) or _is_parquet(path)
     kinds = (
@@ -71,7 +71,7 @@ def holds_pictures(data: str) -> bool:
     return kinds[True] > kinds[False]
 
 
-def _place(data: str) -> Path:
+def place_of(data: str) -> Path:
     """Where the data is on this machine; that of the Hub is fetched first."""
     if data.startswith(HUB):
         return hub_folder(data.removeprefix(HUB), (*KINDS, *SUFFIXES, ".tar"))

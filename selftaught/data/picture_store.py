@@ -8,12 +8,13 @@ import hashlib
 import json
 import warnings
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -25,6 +26,8 @@ from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.errors import SelftaughtError, saving
 from selftaught.objective import Batch
 from selftaught.randomness import derive
+
+I = TypeVar("I", bound=PictureItem, covariant=True)  # noqa: E741 an item
 
 _FACTS = "pictures.json"
 _HELD_OUT = 0.05  # of the pictures, told by a hash of their pixels, so that copies stay together
@@ -95,15 +98,24 @@ def prepare_pictures(
     known = _read(folder)
     if known is None or (not keep and known["asked"] != asked):
         known = _make(source, folder, asked)
-    array = folder / "pictures.npy"
-    if not array.is_file() or sha256_of(array) != known["sha256"]:
-        raise SelftaughtError(
-            "the picture store is damaged: this file does not match its SHA-256",
-            where=str(array),
-            do=f"delete {folder} and run the same command again; it is made anew",
-        )
+    array = intact(folder / "pictures.npy", known["sha256"])
     facts = (tuple(known["files"]), tuple(known["labels"]), np.array(known["held_out"], bool))
     return PictureStore(np.load(array, mmap_mode="r"), *facts, known["description"], known["tally"], known["copies"])
+
+
+def intact(file: Path, sha256: str) -> Path:
+    """A file of a store, if it is as it was written.
+
+    Raises:
+        SelftaughtError: if it is not.
+    """
+    if not file.is_file() or sha256_of(file) != sha256:
+        raise SelftaughtError(
+            "the picture store is damaged: this file does not match its SHA-256",
+            where=str(file),
+            do=f"delete {file.parent} and run the same command again; it is made anew",
+        )
+    return file
 
 
 def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -114,17 +126,14 @@ def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[st
     files, labels, held_out, seen = [], [], [], set()
     for refused in source.refused:
         tally.quarantine(refused.file, refused.line, refused.why)
-    with saving(folder), (folder / "pictures.npy").open("wb") as out:
-        _write_header(out, 0, size)
+    with saving(folder), growing(folder / "pictures.npy", size) as append:
         for item, pixels in decoded(source, size, tally):
-            pixels.tofile(out)
+            append(pixels)
             digest = hashlib.sha256(pixels.tobytes() + asked["seed"].to_bytes(8, "big")).digest()
             seen.add(digest)
             files.append(item.file if not item.line else f"{item.file}:{item.line}")
             labels.append(item.label)
             held_out.append(digest < threshold)
-        out.seek(0)
-        _write_header(out, len(files), size)
     _require(files, source, tally)
     held = _bounded(np.array(held_out), asked["seed"])
     known = {
@@ -154,7 +163,14 @@ def _bounded(held_out: np.ndarray, seed: int) -> np.ndarray:
     return held_out
 
 
-def decoded(source: PictureSource, size: int, tally: Tally) -> Iterator[tuple[PictureItem, np.ndarray]]:
+class Undecoded(Protocol[I]):
+    """A source of pictures of a kind."""
+
+    @property
+    def items(self) -> Callable[[], Iterator[I]]: ...
+
+
+def decoded(source: Undecoded[I], size: int, tally: Tally) -> Iterator[tuple[I, np.ndarray]]:
     """Each picture that can be used, in its order, with its pixels uint8 [3, size, size]; the others are named.
 
     Threads decode ahead of the one that asks.
@@ -169,8 +185,8 @@ def decoded(source: PictureSource, size: int, tally: Tally) -> Iterator[tuple[Pi
             yield item, pixels
 
 
-def _ahead(source: PictureSource, size: int) -> Iterator[tuple[PictureItem, Future[np.ndarray]]]:
-    waiting: deque[tuple[PictureItem, Future[np.ndarray]]] = deque()
+def _ahead(source: Undecoded[I], size: int) -> Iterator[tuple[I, Future[np.ndarray]]]:
+    waiting: deque[tuple[I, Future[np.ndarray]]] = deque()
     with ThreadPoolExecutor(_DECODERS) as pool, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata; what matters is whether there is a picture
         for item in source.items():
@@ -184,6 +200,23 @@ def _require(files: list[str], source: PictureSource, tally: Tally) -> None:
     if not files:
         why = f": {tally.records[0]}" if tally.records else ""
         raise SelftaughtError(f"not one picture can be used{why}", where=source.description, do="give other pictures")
+
+
+@contextmanager
+def growing(file: Path, size: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """What appends pictures uint8 [3, size, size] to an array on disk, which is whole when this is left."""
+    count = 0
+
+    def append(pixels: np.ndarray) -> None:
+        nonlocal count
+        pixels.tofile(out)
+        count += 1
+
+    with file.open("wb") as out:
+        _write_header(out, 0, size)
+        yield append
+        out.seek(0)
+        _write_header(out, count, size)
 
 
 def _write_header(out: Any, count: int, size: int) -> None:

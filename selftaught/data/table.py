@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from selftaught.data.columns import LABEL_NAMES, TEXT_NAMES, is_number, known_pair
+from selftaught.data.picture_decoding import SUFFIXES
 from selftaught.data.records import LONGEST_RECORD, TOO_LONG, Line, Record
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
@@ -204,6 +205,8 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
     if any(name.rstrip().endswith((".", "!", "。", "！", "？")) for name in first):  # a sentence, as short as it may be
         return False
     columns = [[fields[position] for fields in others] for position in range(len(first))] if _fit(first, others) else []
+    if any(_heads_pictures(name, column) for name, column in zip(first, columns, strict=False)):
+        return True
     if any(name in column for name, column in zip(first, columns, strict=False)):
         return False
     return any(
@@ -211,6 +214,12 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
         for name, column in zip(first, columns, strict=False)
         if column
     )
+
+
+def _heads_pictures(name: str, column: Sequence[str]) -> bool:
+    """Whether this is no picture file, where most of the values below are."""
+    below = sum(value.lower().endswith(SUFFIXES) for value in column)
+    return 2 * below > len(column) and not name.lower().endswith(SUFFIXES)
 
 
 def _fit(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:

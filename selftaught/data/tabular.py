@@ -75,7 +75,14 @@ def _first_records(opened: RecordFile) -> list[Values]:
     for record in islice(opened.records(*opened.columns), SAMPLE):
         if not record.why:
             first.append(record.values)
-            size += sum(len(value) for value in record.values.values() if isinstance(value, str))
+            size += sum(map(_size, record.values.values()))
         if size > SAMPLE_SIZE:
             break
     return first
+
+
+def _size(value: object) -> int:
+    """Of a string or of bytes; other values are small."""
+    if isinstance(value, dict):
+        return _size(value.get("bytes"))
+    return len(value) if isinstance(value, str | bytes) else 0
