@@ -2,9 +2,10 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -100,6 +101,7 @@ class PictureJudge:
     Args:
         budgets: labels a class; None for all.
         seeds: how many draws of labels, and untrained networks.
+        options: of the task, for fine-tuning.
         tell: hears what is being done.
     """
 
@@ -109,6 +111,7 @@ class PictureJudge:
     seeds: int
     seed: int
     tell: Callable[[str], None]
+    options: Mapping[str, Any]
     drawn: dict[str, list[list[int]]] = field(default_factory=dict)
     _scores: dict[tuple[str, int | None], list[float]] = field(default_factory=dict)
     _sizes: dict[int | None, int] = field(default_factory=dict)
@@ -143,7 +146,8 @@ class PictureJudge:
         if trained:
             model.backbone.load_state_dict(self.model.backbone.state_dict())
         model.backbone.to(next(self.model.backbone.parameters()).device)
-        task = ClassifyPictures.of([labels[i] for i in rows], several=False)  # as for the other methods
+        options = {**self.options, "several": False}  # as for the other methods
+        task = ClassifyPictures.of([labels[i] for i in rows], **options)
         pixels = self.pictures.train
         found = finetune_pictures_quickly(model, task, pixels, labels, rows, seed=draw.seed, trained=trained)
         return [answer["label"] for answer in found.answers(self.pictures.test)]
@@ -214,18 +218,20 @@ def judge_pictures(
     seed: int,
     finetune: bool,
     tell: Callable[[str], None],
+    options: Mapping[str, Any],
 ) -> tuple[Verdict, PictureJudge]:
     """Judge a network on labelled pictures. The same rows, budgets and seeds serve every method.
 
     Args:
         finetune: whether to fine-tune the network, pretrained and untrained, as well.
+        options: of the task that it is fine-tuned on.
         seen: the array of the pictures it was pretrained on; None where that is not at hand.
     """
     began = time.perf_counter()
     sizes = f"{len(pictures.train)} to learn from, {len(pictures.test)} to be tested on"
     tell(f"labels      {pictures.description}: {sizes}")
     overlap = _overlap(pictures.test, seen)
-    judge = PictureJudge(model, pictures, budgets, seeds, seed, tell)
+    judge = PictureJudge(model, pictures, budgets, seeds, seed, tell, options)
     judge.run(finetune=finetune)
     points = judge.curve()
     ours = better([PROBE] + [FINETUNED] * finetune, points)

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,7 +36,7 @@ from selftaught.pictures.classifying import (
 )
 from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
-from selftaught.recipe import Recipe
+from selftaught.recipe import Recipe, read_recipe
 from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
 from selftaught.run import Run
 from selftaught.schedule import Schedule
@@ -157,6 +158,13 @@ def finetune_pictures_quickly(
     return lesson.classifier
 
 
+def inherited(place: str | Path) -> dict[str, Any]:
+    """The options that follow from how a run was pretrained: what was not mirrored there is not to be mirrored now."""
+    recipe = Run(Path(place)).recipe
+    known = read_recipe(recipe).objective.options if recipe.is_file() else {}
+    return {name: known[name] for name in ("flip",) if name in known}
+
+
 def _pace(*, trained: bool) -> Pace:
     return TRAINED if trained else UNTRAINED
 
@@ -229,7 +237,8 @@ def prepare_picture_finetuning(run: Run, recipe: Recipe) -> PictureFinetuning:
     store = _labelled(data.path, run, "labelled", model, data.image, data.label)
     rows = np.flatnonzero([bool(label) for label in store.labels])
     labels = [store.labels[i] for i in rows]
-    task = ClassifyPictures.of(labels, **checked(ClassifyPictures, TASK, goal.options))
+    options = inherited(recipe.model.init) | goal.options
+    task = ClassifyPictures.of(labels, **checked(ClassifyPictures, TASK, options))
     if len(task.classes) < 2:
         raise SelftaughtError(
             "these pictures have no labels" if not labels else f"all these pictures have one label, {labels[0]!r}",

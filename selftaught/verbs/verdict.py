@@ -14,6 +14,7 @@ from selftaught.lookup import find_task
 from selftaught.machine import pick_device, pick_precision
 from selftaught.picture_judging import judge_pictures, read_labelled
 from selftaught.pictures.classifying import PictureClassifier
+from selftaught.pictures.finetuning import inherited
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import compose, read_recipe
@@ -131,7 +132,15 @@ def _of_pictures(
         pictures = read_labelled(labels, test, place.folder / "labelled", model.spec.resolution, seed, label=label)
         seen = origin.folder / "pictures" / "pictures.npy"
         found, details = judge_pictures(
-            model, pictures, seen, budgets=budgets, seeds=seeds, seed=seed, finetune=finetune, tell=note
+            model,
+            pictures,
+            seen,
+            budgets=budgets,
+            seeds=seeds,
+            seed=seed,
+            finetune=finetune,
+            tell=note,
+            options=inherited(run),
         )
         report = {**found.to_json(), "labels": labels, "test": test}
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")

@@ -243,6 +243,16 @@ def test_a_picture_may_have_several_labels_or_none(shapes: Path, here: Path, cal
     assert (sorted(one["labels"]), other["labels"]) == (["filled", "round"], ["long"])
 
 
+def test_what_was_not_mirrored_in_pretraining_is_not_mirrored_in_finetuning(shapes: Path, call: Call) -> None:
+    never = ("--set", "objective.options.flip=0")
+    assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, *never, "--out", "seen").code == 0
+    for more, flip in (((), 0.0), (("--set", "objective.options.flip=0.5"), 0.5)):
+        assert call("finetune", "seen", "shapes", "--steps", "1", *more, "--out", f"taught{flip}").code == 0
+        classifier = PictureClassifier.load(f"taught{flip}")
+        assert classifier is not None
+        assert classifier.task.flip == flip
+
+
 def test_from_scratch_nothing_of_the_run_is_left(shapes: Path, call: Call) -> None:
     assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, "--out", "seen").code == 0
     asked = ("finetune", "seen", "shapes", "--steps", "1", "--set", "train.rate=1e-12")
