@@ -16,7 +16,9 @@ _USES = {
 }
 WORDS = "word-vectors"  # what gensim loads
 PICTURES, PICTURE_CLASSES = "image-feature-extraction", "image-classification"
+PICTURE_QUESTIONS, PICTURE_TEXTS = "visual-question-answering", "image-to-text"
 SENTENCES = "sentence-similarity"  # what sentence-transformers loads
+_SEEING = {PICTURE_QUESTIONS: '"a.jpg", "what is in the picture?"', PICTURE_TEXTS: '"a.jpg"'}
 _LIBRARIES = {SENTENCES: "sentence-transformers", WORDS: "gensim"}
 _PIPELINES = {
     "masked-lm": "fill-mask",
@@ -31,7 +33,7 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
 
     Args:
         kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or
-            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES` or :data:`PICTURE_CLASSES`.
+            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES`, :data:`PICTURE_CLASSES` or :data:`PICTURE_TEXTS`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
@@ -83,6 +85,12 @@ def _use(kind: str) -> list[str]:
             "import selftaught",
             "",
             'answers = selftaught.predict(".", "a.jpg")["predictions"]  # of this folder',
+        ]
+    if kind in _SEEING:
+        return [
+            "import selftaught",
+            "",
+            f'predictions = selftaught.predict(".", {_SEEING[kind]})["predictions"]  # of this folder',
         ]
     if kind == PICTURES:
         return [

@@ -1,21 +1,25 @@
 """A model to start from or to use: a run of ours, or any checkpoint folder that transformers can read."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
+from selftaught.backbones.flamingo import Between, Flamingo
 from selftaught.backbones.heads import Head, model_head
 from selftaught.backbones.hf import TextBackbone, load_backbone
 from selftaught.backbones.pooling import read_pooling
+from selftaught.backbones.remembering import Remembering
+from selftaught.data.processor import Processor
 from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
+from selftaught.flamingo import holds_flamingo, load_between
 from selftaught.objective import Pooling
-from selftaught.pictures.model import holds_picture_model
+from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run import Run
 from selftaught.word2vec.model import holds_words
@@ -65,7 +69,28 @@ def open_pretrained(place: str | Path) -> Pretrained:
     run = Run(Path(place)) if folder != Path(place) else None
     recipe = read_recipe(run.recipe) if run and run.recipe.exists() else None
     parts = run.load_parts() if run else {}
-    return Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, parts)
+    found = Pretrained(folder, load_backbone(folder), load_tokenizer(folder), run, recipe, parts)
+    return _seeing(found, *load_between(folder)) if holds_flamingo(folder) else found
+
+
+def open_towers(pictures: str | Path, language: str | Path) -> Pretrained:
+    """A language model that sees through a network over pictures; what goes between the two has learned nothing yet.
+
+    Raises:
+        SelftaughtError: if one of them cannot be opened, or the language model is not one that writes.
+    """
+    text, picture = open_pretrained(language), PictureModel.load(pictures)
+    if isinstance(text.backbone, Flamingo):
+        raise SelftaughtError("this language model sees pictures already", where=str(language), do="give it as --init")
+    return _seeing(text, picture, Between(), None)
+
+
+def _seeing(text: Pretrained, pictures: PictureModel, form: Between, between: dict[str, Tensor] | None) -> Pretrained:
+    backbone = Flamingo(text.backbone, Remembering(pictures.backbone, pictures.spec), form)
+    if between is not None:
+        backbone.restore(between)
+    tokenizer = Processor(text.tokenizer.backend, text.tokenizer.specials, pictures.spec.resolution)
+    return replace(text, backbone=backbone, tokenizer=tokenizer)
 
 
 _HEADS = "heads."
@@ -143,7 +168,7 @@ def trainings(model: Trained) -> tuple[list[Recipe], str | None]:
             unknown = place
             continue
         found.append(recipe)
-        for before in (recipe.model.init, recipe.model.teacher):
+        for before in (recipe.model.init, recipe.model.text_init, recipe.model.teacher):
             if before is not None:
                 file = Run(Path(before)).recipe
                 waiting.append((before, read_recipe(file) if file.is_file() else None))

@@ -60,6 +60,8 @@ class Model(_Section):
     """A preset; chosen from the budget if not given."""
     init: str | None = None
     """A run or checkpoint folder to begin with."""
+    text_init: str | None = None
+    """A run or checkpoint folder with a network over text, where ``init`` has one over pictures."""
     scratch: bool = False
     """Whether the weights of ``init`` are drawn anew: the same network without what it has learned."""
     teacher: str | None = None
@@ -142,7 +144,16 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
 
 
 _MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
-_PATHS = {"data.path", "data.labels", "data.test", "data.task_labels", "model.init", "model.teacher", "model.tokenizer"}
+_PATHS = {
+    "data.path",
+    "data.labels",
+    "data.test",
+    "data.task_labels",
+    "model.init",
+    "model.text_init",
+    "model.teacher",
+    "model.tokenizer",
+}
 
 
 def settled(file: Path, asked: Recipe) -> Recipe | None:

@@ -106,8 +106,8 @@ def train_to_best(
         if measures is None or report.progress.step % every:
             continue
         if best.see(next(iter(measures().values()))):
-            kept = {name: tensor.clone() for name, tensor in learner.state_dict().items()}
+            kept = {name: tensor.clone() for name, tensor in learner_tensors(learner).items()}
         if best.stale >= patience:
             break
     if kept is not None:
-        learner.load_state_dict(kept)
+        restore_learner(learner, kept)

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from selftaught.backbones.hf import untrained_twin
 from selftaught.features import text_features
 from selftaught.finetuning import answers, finetune_quickly, finetuning_rate
 from selftaught.pretrained import Pretrained, open_pretrained
@@ -98,7 +97,7 @@ class Network:
 
     def _untrained(self, seed: int) -> Any:
         torch.manual_seed(derive("untrained", seed))
-        return untrained_twin(self.pretrained.backbone)
+        return self.pretrained.backbone.untrained_twin()
 
 
 @dataclass(frozen=True)

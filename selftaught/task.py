@@ -45,6 +45,9 @@ class Task(Objective, Generic[E]):
     most_tested: ClassVar[int] = 5000
     """Rows that a verdict tests on at most."""
 
+    reads_pictures: ClassVar[bool] = False
+    """Whether a picture that is named beside texts is a part of an example, and not a file of examples."""
+
     caveat: ClassVar[str] = ""
     """What a user of a fine-tuned model must know about its answers."""
 

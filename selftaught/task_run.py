@@ -9,8 +9,6 @@ import torch
 
 from selftaught import lookup
 from selftaught.arriving import Arrived, arrived_labels
-from selftaught.backbones.heads import save_model
-from selftaught.backbones.hf import untrained_twin
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
@@ -18,10 +16,11 @@ from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
 from selftaught.finetuning import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
 from selftaught.fit import Outcome, Plan, gradient_steps
+from selftaught.flamingo import save_network
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
 from selftaught.optim import adamw
-from selftaught.pretrained import Pretrained, head_parts, open_pretrained
+from selftaught.pretrained import Pretrained, head_parts, open_pretrained, open_towers
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
@@ -104,12 +103,13 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
             do="check that both name the same column, with --label",
         )
     assert recipe.model.init is not None
-    pretrained = open_pretrained(recipe.model.init)
+    towers = recipe.model.text_init
+    pretrained = open_towers(recipe.model.init, towers) if towers else open_pretrained(recipe.model.init)
     device = pick_device(train.device)
     precision = train.precision or pick_precision(device)
     if recipe.model.scratch:
         torch.manual_seed(derive("untrained", train.seed))
-        pretrained = replace(pretrained, backbone=untrained_twin(pretrained.backbone))
+        pretrained = replace(pretrained, backbone=pretrained.backbone.untrained_twin())
     backbone = pretrained.backbone.to(device)
     arrived = _arrived(recipe, pretrained, task, examples.examples, test)
     made = prepare_learner(
@@ -189,7 +189,7 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
 def _finish(run: Run, ready: Ready, outcome: Outcome) -> dict[str, Any]:
     made, backbone = ready.made, ready.pretrained.backbone
     with written_aside(run.model) as folder:
-        save_model(folder, backbone, made.learner.heads)
+        save_network(folder, backbone, made.learner.heads)
         save_task(folder, ready.recipe.objective.name, ready.task)
         ready.pretrained.tokenizer.save(
             folder,

@@ -7,8 +7,12 @@ import pytest
 import torch
 from hypothesis import settings
 
+from selftaught.backbones.flamingo import Between, Flamingo
 from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
-from selftaught.backbones.presets import Size
+from selftaught.backbones.presets import PatchSize, Size
+from selftaught.backbones.remembering import Remembering
+from selftaught.backbones.vision import new_picture_backbone
+from selftaught.data.processor import Processor
 from selftaught.data.samples import samples_of
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
@@ -157,6 +161,24 @@ def small_decoder() -> NewBackbone:
             eos_id=tokenizer.end_id,
             longest_row=64,
         )
+
+    return new
+
+
+@pytest.fixture(scope="session")
+def processor(tokenizer: TextTokenizer) -> Processor:
+    """The same tokenizer, which reads pictures of 16 x 16 too."""
+    return Processor(tokenizer.backend, tokenizer.specials, resolution=16)
+
+
+@pytest.fixture(scope="session")
+def small_flamingo(small_decoder: NewBackbone, spec: Spec) -> NewBackbone:
+    """Makes a decoder for a tokenizer that sees pictures of 16 x 16; nothing in it is trained."""
+
+    def new(tokenizer: TextTokenizer) -> TextBackbone:
+        assert spec.image is not None
+        pictures = new_picture_backbone(PatchSize(layers=1, width=32, head_width=16), 16)
+        return Flamingo(small_decoder(tokenizer), Remembering(pictures, spec.image), Between(latents=4, frames=3))
 
     return new
 

@@ -17,6 +17,7 @@ from selftaught.backbones.presets import PatchSize
 from selftaught.backbones.teacher import Teacher
 from selftaught.backbones.video import VIDEO, VideoBackbone
 from selftaught.backbones.vision import IMAGE, PictureTeacher, new_picture_backbone
+from selftaught.data.processor import Processor
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train
 from selftaught.objective import Batch, Objective, Spec
@@ -55,7 +56,7 @@ def samples(
     sentences: Batch,
     pictures: Batch,
     clips: Batch,
-    tokenizer: TextTokenizer,
+    processor: Processor,
 ) -> Samples:
     """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures, or
     clips."""
@@ -64,7 +65,7 @@ def samples(
         return Samples(8, lambda rows: {name: tensor[rows].clone() for name, tensor in of_kind.items()})
     if isinstance(objective, Task):
         examples = examples_of(type(objective))
-        return Samples(len(examples), lambda rows: objective.encode(examples[rows], tokenizer, 64, labelled=True))
+        return Samples(len(examples), lambda rows: objective.encode(examples[rows], processor, 64, labelled=True))
     found = {"rows": packed, "pairs": segments, "sentences": sentences}[objective.samples]
     return Samples(len(found["input_ids"]), lambda rows: {name: t[rows].clone() for name, t in found.items()})
 
@@ -76,6 +77,7 @@ def new_learner(
     tokenizer: TextTokenizer,
     small_network: Callable[[TextTokenizer], TextBackbone],
     small_decoder: Callable[[TextTokenizer], TextBackbone],
+    small_flamingo: Callable[[TextTokenizer], TextBackbone],
 ) -> NewLearner:
     size = PatchSize(layers=2, width=32, head_width=16)
     if backbone_of(objective) == VIDEO:
@@ -83,6 +85,8 @@ def new_learner(
     if backbone_of(objective) == IMAGE:
         own = {"teacher": PictureTeacher(seeded(lambda: new_picture_backbone(size, 16)))} if objective.taught else {}
         return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16)), **own}, objective, spec)
+    if isinstance(objective, Task) and objective.reads_pictures:
+        return lambda: Learner({"text": seeded(lambda: small_flamingo(tokenizer))}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
     others = {"teacher": teacher(network(tokenizer), objective, spec)} if objective.taught else {}
     return lambda: Learner({"text": network(tokenizer), **others}, objective, spec)

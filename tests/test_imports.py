@@ -16,7 +16,7 @@ FLOORS = (
     {"errors", "threads", "randomness", "objective", "pretext"},
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
-        *{"schedule", "health", "optim", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
+        *{"schedule", "health", "optim", "loop", "run", "fit", "flamingo", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
         *{
             "scoring",
@@ -28,6 +28,7 @@ FLOORS = (
             "word2vec",
             "pictures",
             "video",
+            "flamingo",
         },
     },
     {

@@ -15,12 +15,13 @@ import torch
 
 from selftaught import lookup
 from selftaught.answering import task_learner
-from selftaught.backbones.heads import save_model
 from selftaught.backbones.hf import TextBackbone, text_backbone
 from selftaught.data.examples import Columns
+from selftaught.data.processor import Processor
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
+from selftaught.flamingo import save_network
 from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretrained import head_parts, open_pretrained
@@ -38,16 +39,24 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 
 
 @pytest.fixture
+def reader(kind: Kind, tokenizer: TextTokenizer) -> TextTokenizer:
+    """One that reads pictures too where the task does."""
+    return Processor(tokenizer.backend, tokenizer.specials, 16) if kind.reads_pictures else tokenizer
+
+
+@pytest.fixture
 def learner(
     kind: Kind,
-    tokenizer: TextTokenizer,
+    reader: TextTokenizer,
     small_network: Callable[[TextTokenizer], TextBackbone],
     small_decoder: Callable[[TextTokenizer], TextBackbone],
+    small_flamingo: Callable[[TextTokenizer], TextBackbone],
 ) -> Learner:
     torch.manual_seed(0)
     task = posed_by(kind)
-    network = small_decoder if task.architecture == "decoder" else small_network
-    return Learner({"text": network(tokenizer)}, task, Spec(text=tokenizer.spec())).eval()
+    blind = small_decoder if task.architecture == "decoder" else small_network
+    network = small_flamingo if task.reads_pictures else blind
+    return Learner({"text": network(reader)}, task, Spec(text=reader.spec())).eval()
 
 
 def test_every_row_is_an_example_or_is_named(kind: Kind) -> None:
@@ -85,34 +94,34 @@ def test_texts_on_the_command_line_are_examples(kind: Kind) -> None:
     assert asked.inputs == first.inputs
 
 
-def test_no_batch_without_targets_depends_on_them(kind: Kind, tokenizer: TextTokenizer) -> None:
+def test_no_batch_without_targets_depends_on_them(kind: Kind, reader: TextTokenizer) -> None:
     task = posed_by(kind)
     labelled = examples_of(kind)[:8]
     blank = kind.read(file_of(kind), Columns(), labelled=False).examples[:8]
-    one, other = (task.encode(some, tokenizer, 64, labelled=False) for some in (labelled, blank))
+    one, other = (task.encode(some, reader, 64, labelled=False) for some in (labelled, blank))
     assert one.keys() == other.keys()
     for name, value in one.items():
         assert torch.equal(value, other[name]), name
-    assert task.encode(labelled, tokenizer, 64, labelled=True).keys() > one.keys()
+    assert task.encode(labelled, reader, 64, labelled=True).keys() > one.keys()
 
 
-def test_a_row_is_no_longer_than_it_may_be(kind: Kind, tokenizer: TextTokenizer) -> None:
-    batch = posed_by(kind).encode(examples_of(kind), tokenizer, 24, labelled=True)
+def test_a_row_is_no_longer_than_it_may_be(kind: Kind, reader: TextTokenizer) -> None:
+    batch = posed_by(kind).encode(examples_of(kind), reader, 24, labelled=True)
     assert batch["input_ids"].shape == batch["attention_mask"].shape
     assert batch["input_ids"].shape[1] <= 24
     assert batch["attention_mask"].any(1).all()
 
 
 def test_each_example_has_one_answer_in_json_whatever_it_is_asked_with(
-    kind: Kind, learner: Learner, tokenizer: TextTokenizer
+    kind: Kind, learner: Learner, reader: TextTokenizer
 ) -> None:
     examples = examples_of(kind)[:9]
-    together = answers(learner, tokenizer, examples)
+    together = answers(learner, reader, examples)
     assert len(together) == len(examples)
     assert json.loads(json.dumps(together)) == together
     assert all(together)
     for example, answer in zip(examples[:3], together, strict=False):
-        (alone,) = answers(learner, tokenizer, [example])
+        (alone,) = answers(learner, reader, [example])
         assert alike(alone, answer)
 
 
@@ -127,9 +136,9 @@ def alike(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def test_answers_are_measured_in_finite_numbers(kind: Kind, learner: Learner, tokenizer: TextTokenizer) -> None:
+def test_answers_are_measured_in_finite_numbers(kind: Kind, learner: Learner, reader: TextTokenizer) -> None:
     task, examples = posed_by(kind), examples_of(kind)
-    measures = task.measure(examples, answers(learner, tokenizer, examples))
+    measures = task.measure(examples, answers(learner, reader, examples))
     assert measures
     assert all(isinstance(value, float) and math.isfinite(value) for value in measures.values())
 
@@ -164,16 +173,16 @@ def test_what_is_told_of_the_targets_can_be_written(kind: Kind) -> None:
 
 
 def test_a_task_is_saved_with_its_model_and_opened_again(
-    kind: Kind, learner: Learner, tokenizer: TextTokenizer, tmp_path: Path
+    kind: Kind, learner: Learner, reader: TextTokenizer, tmp_path: Path
 ) -> None:
     task, examples = posed_by(kind), examples_of(kind)[:5]
-    save_model(tmp_path, text_backbone(learner.backbones), learner.heads)
+    save_network(tmp_path, text_backbone(learner.backbones), learner.heads)
     save_task(tmp_path, task.name, task)
-    tokenizer.save(tmp_path, 64)
+    reader.save(tmp_path, 64)
     again = open_pretrained(tmp_path)
     assert saved_task(again) == task
     if not head_parts(learner.heads, text_backbone(learner.backbones)):  # else a run keeps them beside the model
-        assert answers(task_learner(again, task), again.tokenizer, examples) == answers(learner, tokenizer, examples)
+        assert answers(task_learner(again, task), again.tokenizer, examples) == answers(learner, reader, examples)
 
 
 def test_an_option_that_the_labels_decide_cannot_be_set(kind: Kind) -> None:

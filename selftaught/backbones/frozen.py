@@ -1,5 +1,6 @@
 """A part of a learner that is asked and never changed."""
 
+from functools import partial
 from typing import Any, TypeVar
 
 from torch import nn
@@ -19,14 +20,20 @@ class Frozen(nn.Module):
     def freeze(self) -> None:
         """To be called when all parts are there."""
         self.requires_grad_(False)
-        self.register_state_dict_post_hook(_leave_out)
+        leave_out(self)
 
     def __deepcopy__(self, memo: Any) -> "Frozen":
         return self
 
 
-def _leave_out(module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
-    for name in [name for name in state if name.startswith(prefix)]:
+def leave_out(module: nn.Module, *parts: str) -> None:
+    """Let no checkpoint hold these parts of a module, all of it if none is named; by themselves they have a state."""
+    begins = tuple(f"{part}." for part in parts) or ("",)
+    module.register_state_dict_post_hook(partial(_without, begins))
+
+
+def _without(begins: tuple[str, ...], module: nn.Module, state: dict[str, Any], prefix: str, metadata: Any) -> None:
+    for name in [name for name in state if name.startswith(tuple(prefix + begin for begin in begins))]:
         del state[name]
 
 

@@ -86,6 +86,11 @@ class TextBackbone(nn.Module):
         shared = sum(p.numel() for p in self.encoder.encoder.albert_layer_groups.parameters())
         return shared * self.layers // self.config.num_hidden_groups - shared
 
+    def decoder_layers(self) -> nn.ModuleList:
+        """The layers of a decoder, the lowest first; each is given states [B, T, D]."""
+        place = {"gpt2": "h", "opt": "decoder.layers"}.get(self.config.model_type, "layers")
+        return self.encoder.get_submodule(place)
+
     def embeddings(self) -> nn.Embedding:
         """The token embeddings, [V, D]."""
         return self.encoder.get_input_embeddings()
@@ -102,6 +107,10 @@ class TextBackbone(nn.Module):
         in each, which sees the text and itself, and ``position_ids`` int [B, T].
         """
         return self._encode(batch).last_hidden_state
+
+    def untrained_twin(self) -> "TextBackbone":
+        """The same network with the weights it would have had before any training."""
+        return backbone_from_config(with_options(self.config))
 
     def layer_states(self, batch: Batch) -> list[Tensor]:
         """The states after the embeddings and after each layer, each [B, T, D]; the last is that of :meth:`forward`."""
@@ -297,11 +306,6 @@ def load_backbone(folder: Path) -> TextBackbone:
             do="config.json and the safetensors files must be those of one checkpoint",
         )
     return TextBackbone(model, origin=folder)
-
-
-def untrained_twin(backbone: TextBackbone) -> TextBackbone:
-    """The same network with the weights it would have had before any training."""
-    return backbone_from_config(with_options(backbone.config))
 
 
 def slim_twin(backbone: TextBackbone, share: float) -> TextBackbone:

@@ -91,7 +91,7 @@ def finetune(
         "train.device": device,
     }
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
-    begun_from, pictured = Path(run), holds_picture_model(run)
+    begun_from, pictured = Path(run), holds_picture_model(run) and not asked.model.text_init
     new = Run(Path(out) if out else begun_from.with_name(f"{begun_from.resolve().name}-{task}"))
     with new.locked():
         before = settled(new.recipe, asked)
@@ -103,7 +103,7 @@ def finetune(
         if pictured:
             ready = prepare_picture_finetuning(new, before or asked)
         else:
-            model_folder(begun_from)  # a wrong model is told of before its labels are read
+            model_folder(asked.model.text_init or begun_from)  # a wrong model is told of before its labels are read
             ready = prepare_finetuning(before or asked)
         for line in ready.lines():
             note(line)

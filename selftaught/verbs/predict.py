@@ -12,6 +12,7 @@ from selftaught.console import tell
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.files import KINDS, split_suffix
 from selftaught.data.labels import as_texts, read_unlabelled
+from selftaught.data.picture_questions import is_picture_path
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import decoded
 from selftaught.data.tally import Tally
@@ -66,7 +67,12 @@ def predict(
         heard = [[[_mask(words)] for words in answer["masks"]] for answer in said]  # a line for each mask
     else:
         columns = Columns(text, second)
-        examples, notes = _examples(inputs, lambda place: task.read(place, columns, labelled=False), task.asked)
+        examples, notes = _examples(
+            inputs,
+            lambda place: task.read(place, columns, labelled=False),
+            task.asked,
+            pictures=task.reads_pictures,
+        )
         said = answers(task_learner(pretrained, task), pretrained.tokenizer, examples)
         heard = [[list(map(_one_line, task.shown(answer)))] for answer in said]
         notes += note_long_texts(pretrained, task, examples)
@@ -123,13 +129,21 @@ def _nearest(model: WordModel, inputs: Sequence[str], top: int, json: bool) -> d
 
 
 def _examples(
-    inputs: Sequence[str], read: Callable[[str], Examples[Any]], asked: Callable[[Sequence[str]], list[Any]]
+    inputs: Sequence[str],
+    read: Callable[[str], Examples[Any]],
+    asked: Callable[[Sequence[str]], list[Any]],
+    *,
+    pictures: bool = False,
 ) -> tuple[list[Any], list[str]]:
-    """Those of the files and folders among the inputs, and those that the texts between them make."""
+    """Those of the files and folders among the inputs, and those that the texts between them make.
+
+    Args:
+        pictures: whether pictures belong to the texts.
+    """
     found, notes = [], []
-    for is_file, some in groupby(inputs, _exists):
+    for is_file, some in groupby(inputs, lambda given: _exists(given) and not (pictures and is_picture_path(given))):
         if not is_file:
-            found += asked([_text(given) for given in some])
+            found += asked([given if pictures else _text(given) for given in some])
             continue
         for given in some:
             there = read(given)

@@ -38,7 +38,7 @@ from selftaught.backbones.heads import (
     TaggingHead,
     save_model,
 )
-from selftaught.backbones.hf import backbone_from_config, load_backbone, slim_twin, untrained_twin
+from selftaught.backbones.hf import backbone_from_config, load_backbone, slim_twin
 from selftaught.errors import SelftaughtError
 from selftaught.loop import Learner, train
 from selftaught.objective import Batch, Spec
@@ -299,7 +299,7 @@ def test_a_backbone_holds_nothing_that_gets_no_gradient(config: Any, batch: Batc
 def test_an_untrained_twin_has_the_same_network_and_other_weights(config: Any) -> None:
     backbone = backbone_from_config(config)
     disturb(backbone)
-    twin = untrained_twin(backbone)
+    twin = backbone.untrained_twin()
     shapes = [{name: p.shape for name, p in one.named_parameters()} for one in (backbone, twin)]
     assert shapes[0] == shapes[1]
     assert not torch.equal(backbone.embeddings().weight, twin.embeddings().weight)

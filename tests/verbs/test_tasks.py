@@ -9,9 +9,12 @@ import pytest
 from safetensors.numpy import load_file
 
 from selftaught import finetuning
+from selftaught.backbones.flamingo import Flamingo
+from selftaught.flamingo import save_network
+from selftaught.pretrained import open_towers
 from selftaught.task import Task
 
-from ..tasks.samples import TASKS, examples_of, file_of, posed_by
+from ..tasks.samples import FILES, TASKS, examples_of, file_of, posed_by
 from .conftest import Call
 
 
@@ -26,7 +29,26 @@ def begun_from(kind: type[Task[Any]], here: Path, call: Call) -> str:
         return "run"
     small = ["--size", "tiny", "--steps", "4", "--set", "train.length=16"]
     assert call("pretrain", "notes", "--objective", "causal_lm", "--out", "decoder", *small).code == 0
-    return "decoder"
+    return shown_pictures(here, call) if kind.reads_pictures else "decoder"
+
+
+def shown_pictures(here: Path, call: Call) -> str:
+    """The decoder as one that sees, with nothing learned between the two towers."""
+    small = ["--size", "vit-tiny", "--steps", "1", "--batch", "4", "--set", "data.resolution=16"]
+    assert call("pretrain", str(FILES / "vqa_pictures"), "--objective", "mae", "--out", "eyes", *small).code == 0
+    both = open_towers("eyes", "decoder")
+    assert isinstance(both.backbone, Flamingo)
+    save_network(here / "seeing", both.backbone, both.backbone.head)
+    both.tokenizer.save(here / "seeing", both.backbone.longest_row)
+    return "seeing"
+
+
+def put(kind: type[Task[Any]], here: Path) -> str:
+    """The task's file, and the pictures that it names."""
+    shutil.copy(file_of(kind), here)
+    if kind.reads_pictures:
+        shutil.copytree(FILES / "vqa_pictures", here / "vqa_pictures")
+    return file_of(kind).name
 
 
 @pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.__name__)
@@ -49,8 +71,7 @@ def test_check_names_the_line_that_a_task_cannot_read(here: Path, call: Call) ->
 
 @pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.__name__)
 def test_the_four_verbs(kind: type[Task[Any]], here: Path, call: Call) -> None:
-    task, data = posed_by(kind), file_of(kind).name
-    shutil.copy(file_of(kind), here / data)
+    task, data = posed_by(kind), put(kind, here)
     run = begun_from(kind, here, call)
     given = ["--task", task.name]
     exact = ["--set", "train.precision=fp32"]
@@ -93,11 +114,11 @@ def test_the_four_verbs(kind: type[Task[Any]], here: Path, call: Call) -> None:
 @pytest.mark.parametrize("kind", TASKS, ids=lambda kind: kind.__name__)
 def test_a_damaged_row_is_shown_and_the_rest_is_used(kind: type[Task[Any]], here: Path, call: Call) -> None:
     """Bytes that are no text, in the middle of the file."""
-    data = file_of(kind)
+    data = here / put(kind, here)
     lines = data.read_bytes().splitlines(keepends=True)
     middle = len(lines) // 2
     spoiled = [*lines[:middle], lines[middle].rstrip(b"\n") + b"\x00\n", *lines[middle + 1 :]]
-    (here / data.name).write_bytes(b"".join(spoiled))
+    data.write_bytes(b"".join(spoiled))
     run = begun_from(kind, here, call)
     heard = call("finetune", run, data.name, "--task", posed_by(kind).name, "--dry-run", "--out", "new")
     assert heard.code == 0, heard.err
