@@ -80,7 +80,7 @@ def _worth(model: Any, train: Any, test: Any, *, trained: bool, seed: int) -> di
     from selftaught.metrics.probe import fit_probe
     from selftaught.metrics.sampling import few_label_subset
     from selftaught.pictures.classifying import ClassifyPictures
-    from selftaught.pictures.finetuning import finetune_pictures_quickly
+    from selftaught.pictures.lessons import finetune_pictures_quickly
 
     labels, truth = list(train.labels), np.array(test.labels)
     known, asked = model.features(train.pixels), model.features(test.pixels)

@@ -19,7 +19,7 @@ from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.sampling import few_label_subset, split_train_test
 from selftaught.metrics.scores import classification_scores
 from selftaught.pictures.classifying import ClassifyPictures
-from selftaught.pictures.finetuning import finetune_pictures_quickly
+from selftaught.pictures.lessons import finetune_pictures_quickly
 from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
 

@@ -14,7 +14,7 @@ from selftaught.lookup import find_task
 from selftaught.machine import pick_device, pick_precision
 from selftaught.picture_judging import judge_pictures, read_labelled
 from selftaught.pictures.classifying import PictureClassifier
-from selftaught.pictures.finetuning import inherited
+from selftaught.pictures.lessons import inherited
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import compose, read_recipe
