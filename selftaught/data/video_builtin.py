@@ -1,13 +1,18 @@
 """Clips that every machine has: they are drawn."""
 
 from collections.abc import Callable
+from functools import partial
 
+from selftaught.data.ball_source import ball_source
 from selftaught.data.files import suggestion
 from selftaught.data.video_item import VideoSource
 from selftaught.errors import SelftaughtError
 
 BUILTIN = "builtin:"
-BUILTIN_VIDEOS: dict[str, Callable[[], VideoSource]] = {}
+BUILTIN_VIDEOS: dict[str, Callable[[], VideoSource]] = {
+    "balls": partial(ball_source, meet=True),
+    "balls-apart": partial(ball_source, meet=False),
+}
 
 
 def builtin_videos(name: str) -> VideoSource:
