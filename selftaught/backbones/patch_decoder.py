@@ -19,7 +19,18 @@ def with_patches(batch: Batch, patch: int, drawn: Tensor) -> Tensor:
     """The ``pixels`` with other patches where the ``hidden`` ones are: ``drawn`` [N, M, patch * patch * 3]."""
     patches = patches_of(batch["pixels"].float(), patch)
     places = batch["hidden"][..., None].expand(-1, -1, patches.shape[-1])
-    return joined_patches(patches.scatter(1, places, drawn.float()), patch)
+    return joined_patches(patches.scatter(1, places, drawn.float()), patch, batch["pixels"].shape[-1] // patch)
+
+
+def within_themselves(patches: Tensor) -> Tensor:
+    """Each patch as it differs from its own mean, in its own deviations (He et al. 2022, section 4)."""
+    mean, variance = patches.mean(-1, keepdim=True), patches.var(-1, keepdim=True)
+    return (patches - mean) / (variance + 1e-6).sqrt()
+
+
+def as_they_were(drawn: Tensor, patches: Tensor) -> Tensor:
+    """The inverse of :func:`within_themselves`: drawn patches with the mean and the deviation that ``patches`` have."""
+    return drawn * (patches.var(-1, keepdim=True) + 1e-6).sqrt() + patches.mean(-1, keepdim=True)
 
 
 def rebuilt(batch: Batch, patch: int, drawn: Tensor, spec: Spec) -> Tensor:

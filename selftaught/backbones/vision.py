@@ -75,20 +75,32 @@ class PictureBackbone(nn.Module):
             pixels = pixels.contiguous(memory_format=torch.channels_last)
             return self.encoder(pixels).last_hidden_state.flatten(2).transpose(1, 2)
         visible = batch.get("visible")
-        length = 1 + ((pixels.shape[-1] // self.patch) ** 2 if visible is None else visible.shape[1])
-        attention = fastest_attention(pixels, length)
-        if self.config._attn_implementation != attention:
-            self.encoder.set_attn_implementation(attention)
         if visible is None:
+            self._attend(pixels, 1 + (pixels.shape[-1] // self.patch) ** 2)
             return self.encoder(pixel_values=pixels).last_hidden_state
+        return self.through(self.patches(pixels, visible))
+
+    def patches(self, pixels: Tensor, visible: Tensor) -> Tensor:
+        """What the first layer is given of the ``visible`` [N, K] patches of ``pixels``, places included: [N, K, D]."""
         inside = self.encoder.embeddings
         patches = inside.patch_embeddings(pixels) + inside.position_embeddings[:, 1:]
-        kept = patches.gather(1, visible[..., None].expand(-1, -1, patches.shape[-1]))
-        whole = (inside.cls_token + inside.position_embeddings[:, :1]).expand(len(kept), -1, -1)
-        states = torch.cat([whole, kept], 1)
+        return patches.gather(1, visible[..., None].expand(-1, -1, patches.shape[-1]))
+
+    def through(self, patches: Tensor) -> Tensor:
+        """States [N, 1 + K, D] of rows [N, K, D] of what :meth:`patches` gives; the first is of the whole."""
+        inside = self.encoder.embeddings
+        whole = (inside.cls_token + inside.position_embeddings[:, :1]).expand(len(patches), -1, -1)
+        states = torch.cat([whole, patches], 1)
+        self._attend(states, states.shape[1])
         for layer in self.encoder.layers:
             states = layer(states, None)
         return self.encoder.layernorm(states)
+
+    def _attend(self, like: Tensor, length: int) -> None:
+        """Choose the kind of attention that is fastest for rows of this length."""
+        attention = fastest_attention(like, length)
+        if self.config._attn_implementation != attention:
+            self.encoder.set_attn_implementation(attention)
 
     def pooled(self, states: Tensor) -> Tensor:
         """One vector a picture [N, D]: the mean of its states."""

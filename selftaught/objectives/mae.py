@@ -5,7 +5,13 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from selftaught.backbones.patch_decoder import PatchDecoder, hidden_patches, rebuilt
+from selftaught.backbones.patch_decoder import (
+    PatchDecoder,
+    as_they_were,
+    hidden_patches,
+    rebuilt,
+    within_themselves,
+)
 from selftaught.backbones.vision import picture_backbone
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.image import Views
@@ -72,14 +78,10 @@ class MAE(Objective):
         assert isinstance(heads, PatchDecoder)
         drawn = heads(features, batch["visible"], batch["hidden"]).float()
         if self.normalised:
-            wanted = hidden_patches(batch, heads.patch)
-            drawn = drawn * (wanted.var(-1, keepdim=True) + 1e-6).sqrt() + wanted.mean(-1, keepdim=True)
+            drawn = as_they_were(drawn, hidden_patches(batch, heads.patch))
         return rebuilt(batch, heads.patch, drawn, spec)
 
     def targets(self, batch: Batch, patch: int) -> Tensor:
         """What is to be told of the hidden patches, [N, M, patch * patch * 3]."""
         wanted = hidden_patches(batch, patch)
-        if not self.normalised:
-            return wanted
-        mean, variance = wanted.mean(-1, keepdim=True), wanted.var(-1, keepdim=True)
-        return (wanted - mean) / (variance + 1e-6).sqrt()
+        return within_themselves(wanted) if self.normalised else wanted

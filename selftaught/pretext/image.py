@@ -193,9 +193,10 @@ def patches_of(pictures: Tensor, size: int) -> Tensor:
     return cut.permute(0, 2, 4, 3, 5, 1).reshape(count, -1, size * size * channels)
 
 
-def joined_patches(patches: Tensor, size: int) -> Tensor:
-    """The inverse of :func:`patches_of` for square pictures."""
+def joined_patches(patches: Tensor, size: int, across: int | None = None) -> Tensor:
+    """The inverse of :func:`patches_of` for pictures that are ``across`` patches wide; square ones, if not given."""
     count, number, values = patches.shape
-    across, channels = math.isqrt(number), values // size**2
-    cut = patches.view(count, across, across, size, size, channels).permute(0, 5, 1, 3, 2, 4)
-    return cut.reshape(count, channels, across * size, across * size)
+    across = across or math.isqrt(number)
+    down, channels = number // across, values // size**2
+    cut = patches.view(count, down, across, size, size, channels).permute(0, 5, 1, 3, 2, 4)
+    return cut.reshape(count, channels, down * size, across * size)
