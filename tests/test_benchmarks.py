@@ -9,9 +9,16 @@ from benchmarks import objectives, retention
 
 NAMES = [
     *("budget", "clm_vs_trainer", "mlm_vs_trainer", "objectives", "order", "prepare", "retention", "sharing"),
-    *("mae_vs_transformers", "picture_objectives", "startup", "views_vs_kornia", "word2vec_vs_gensim"),
+    *(
+        "interaction_vs_alone",
+        "mae_vs_transformers",
+        "picture_objectives",
+        "startup",
+        "views_vs_kornia",
+        "word2vec_vs_gensim",
+    ),
 ]
-WITHOUT_DATA = ("startup", "views_vs_kornia")
+WITHOUT_DATA = ("interaction_vs_alone", "startup", "views_vs_kornia")
 
 
 @pytest.mark.parametrize("name", NAMES)
