@@ -1,13 +1,17 @@
-"""Is order a better question than topic? The finding of ALBERT, table 5 (Lan et al. 2020).
+"""Is order a better question than topic? The finding of ALBERT (Lan et al. 2020, section 4.6, table 5).
 
-A model is pretrained with masking and next sentence prediction, another with masking and sentence order prediction, on
-the same text and budget. Both are then asked both questions about documents that neither has seen. In the paper the
-first answers its own question and is at chance about order; the second answers both.
+Models are pretrained with next sentence prediction or with sentence order prediction, alone and beside masking, on the
+same text and budget. All are then asked both questions about documents that none has seen. In the paper who was trained
+with the first answers its own question and is at chance about order; who was trained with the second answers both.
+
+The paper does not say how a model was asked the question that it was not trained with. Here the head that it has
+answers, unchanged: two segments in their right order are right, and swapped ones or strangers are wrong.
 """
 
 import random
-import shutil
+import time
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated, Any
@@ -19,21 +23,26 @@ from selftaught.threads import share_cores
 
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
     from selftaught.data.store import TokenStore
-    from selftaught.objective import Objective
+    from selftaught.objective import Batch, Objective
     from selftaught.preparing import Pretraining
 
 QUESTIONS = ("nsp", "sop")
-TRAINED = tuple(f"mlm+{question}" for question in QUESTIONS)
+TRAINED = (*QUESTIONS, *(f"mlm+{question}" for question in QUESTIONS))
+WORDS = "words: "
 CHANCE = 0.5
 UNSEEN = 0.1  # of the documents
+TAUGHT = 20_000  # pairs that the control learns from
 
 
 def measure(
     *,
-    data: Path,
-    minutes: float = 10.0,
+    data: str,
+    documents: int | None = None,
+    minutes: float = 5.0,
+    steps: int | None = None,
     seeds: Annotated[tuple[int, ...], SEVERAL] = (0, 1, 2),
-    size: str = "small",
+    objectives: Annotated[tuple[str, ...], SEVERAL] = TRAINED,
+    size: str = "tiny",
     init: Path | None = None,
     length: int = 128,
     batch: int = 32,
@@ -42,9 +51,12 @@ def measure(
     """Train each objective for each seed, and ask both questions about a tenth of the documents, kept apart.
 
     Args:
-        data: A folder of text files, each a document.
+        data: What pretrain would be given.
+        documents: How many of its documents to draw; all if not given.
         minutes: How long each of the models trains.
+        steps: How many steps each trains, instead.
         seeds: Each draws other documents to be kept apart, and other weights.
+        objectives: What the models are trained with.
         size: A preset.
         init: A run or checkpoint to begin from instead.
         length: Tokens a row.
@@ -53,21 +65,20 @@ def measure(
     """
     share_cores()
     keys = (f"train.length={length}", f"train.batch={batch}", *settings)
-    given = {"train.seconds": 60 * minutes, "model.init": str(init) if init else None}
-    given |= {"model.size": None if init else size}
+    given = {"train.steps": steps, "train.seconds": None if steps else 60 * minutes}
+    given |= {"model.init": str(init) if init else None, "model.size": None if init else size}
     found: list[Answered] = []
     for seed in seeds:
         with TemporaryDirectory() as scratch:
             folder = Path(scratch)
-            documents = kept_apart(data, folder, seed)
-            for name in TRAINED:
+            unseen = kept_apart(data, documents, folder, seed)
+            for name in objectives:
                 asked = {**given, "data.path": str(folder / "seen"), "objective.name": name, "train.seed": seed}
-                found += answers(asked, keys, folder, name, seed)
-                note("\n".join(map(str, found[-len(QUESTIONS) :])))
-    table = [_row(trained, asked, found) for trained in TRAINED for asked in QUESTIONS]
+                found += answers(asked, keys, folder, controlled=name == objectives[0])
+    table = [_row(trained, asked, found) for trained, asked in dict.fromkeys((one.trained, one.asked) for one in found)]
     note("\n".join([_HEADER, *map(_line, table)]))
     runs = [vars(one) for one in found]
-    tell({"name": "order", "unit": "share right", "chance": CHANCE, "unseen": documents, "table": table, "runs": runs})
+    tell({"name": "order", "unit": "share right", "chance": CHANCE, "unseen": unseen, "table": table, "runs": runs})
 
 
 @dataclass(frozen=True)
@@ -78,30 +89,37 @@ class Answered:
     asked: str
     seed: int
     steps: int
+    minutes: float
     pairs: int
     accuracy: float
-    loss: float
 
     def __str__(self) -> str:
         return (
-            f"{self.trained:8} seed {self.seed}, {self.steps} steps: {self.asked} {self.accuracy:.3f} of {self.pairs}"
+            f"{self.trained:12} seed {self.seed}, {self.steps} steps, {self.minutes:.1f} min: "
+            f"{self.asked} {self.accuracy:.3f} of {self.pairs}"
         )
 
 
-def kept_apart(data: Path, folder: Path, seed: int) -> int:
-    """Copy the files of ``data`` to ``seen`` and a tenth of them, two at least, to ``unseen``; how many those are."""
-    files = sorted(file for file in data.rglob("*") if file.is_file() and file.suffix in (".txt", ".md"))
-    random.Random(seed).shuffle(files)
-    unseen = max(2, round(UNSEEN * len(files)))
-    for number, file in enumerate(files):
+def kept_apart(data: str, most: int | None, folder: Path, seed: int) -> int:
+    """Write each of ``most`` documents to a file in ``seen``, but a tenth, two at least, in ``unseen``: how many."""
+    from selftaught.data.source import open_text
+    from selftaught.data.tally import Tally
+
+    rows = open_text(data).rows(Tally())
+    documents = ["".join(row.text for row in part) for _, part in groupby(rows, key=lambda row: row.document)]
+    random.Random(seed).shuffle(documents)
+    documents = documents[:most]
+    unseen = max(2, round(UNSEEN * len(documents)))
+    for number, text in enumerate(documents):
         place = folder / ("unseen" if number < unseen else "seen")
         place.mkdir(exist_ok=True)
-        shutil.copy(file, place / f"{number}{file.suffix}")
+        (place / f"{number}.txt").write_text(text, encoding="utf-8")
     return unseen
 
 
-def answers(asked: dict[str, Any], settings: tuple[str, ...], folder: Path, name: str, seed: int) -> "list[Answered]":
-    """Train one model and ask it both questions."""
+def answers(asked: dict[str, Any], settings: tuple[str, ...], folder: Path, *, controlled: bool) -> "list[Answered]":
+    """Train one model and ask it both questions; if ``controlled``, the control as well."""
+    from benchmarks.order_words import Words
     from selftaught.data.corpus import tokenise_all
     from selftaught.objectives.nsp import NSP
     from selftaught.objectives.sop import SOP
@@ -109,13 +127,27 @@ def answers(asked: dict[str, Any], settings: tuple[str, ...], folder: Path, name
     from selftaught.recipe import compose
     from selftaught.run import Run
 
+    name, seed = asked["objective.name"], asked["train.seed"]
     ready = prepare_pretraining(Run(folder / "run"), compose(asked, settings=settings))
     unseen, _, _ = tokenise_all(folder / "unseen", folder / "asked", ready.corpus.tokenizer, sentences=True)
-    steps = trained(ready)
+    questions = (NSP(), SOP())
+    posed = {question: about(question, ready, unseen) for question in questions}
+    pairs = sum(batch["n"] for batch in posed[NSP()])
     results = []
-    for question in (NSP(), SOP()):
-        pairs, means = put(question, ready, unseen)
-        results.append(Answered(name, question.name, seed, steps, pairs, means["accuracy"], means["loss"]))
+    for question in questions if controlled else ():
+        words = Words(ready, question, TAUGHT)
+        results += [
+            Answered(WORDS + question.name, other.name, seed, 0, 0.0, pairs, words.right(posed[other]))
+            for other in questions
+        ]
+    began = time.perf_counter()
+    steps = trained(ready)
+    took = (time.perf_counter() - began) / 60
+    results += [
+        Answered(name, question.name, seed, steps, took, pairs, put(question, ready, posed[question]))
+        for question in questions
+    ]
+    note("\n".join(map(str, results)))
     return results
 
 
@@ -141,19 +173,24 @@ def trained(ready: "Pretraining") -> int:
     )
 
 
-def put(question: "Objective", ready: "Pretraining", store: "TokenStore") -> tuple[int, dict[str, float]]:
-    """A question about every pair in ``store``, put to the network with the head that it was trained with."""
+def about(question: "Objective", ready: "Pretraining", store: "TokenStore") -> "list[Batch]":
+    """A question about every pair in ``store``."""
     from selftaught.held_out import held_out_batches
+
+    train = ready.recipe.train
+    batches = held_out_batches(store, question, ready.spec, train.length, train.seed, rows=len(store))
+    assert batches is not None
+    return list(batches)
+
+
+def put(question: "Objective", ready: "Pretraining", posed: "list[Batch]") -> float:
+    """The share of right answers of the network, with the head that it was trained with."""
     from selftaught.loop import Learner, evaluate
     from selftaught.pretrained import lend_heads
 
     asked = Learner(dict(ready.learner.backbones.items()), question, ready.spec, ready.learner.precision)
     lend_heads(asked.heads, ready.learner.heads)
-    length = ready.recipe.train.length
-    batches = held_out_batches(store, question, ready.spec, length, ready.recipe.train.seed, rows=len(store))
-    assert batches is not None
-    posed = list(batches)
-    return sum(batch["n"] for batch in posed), evaluate(asked.to(ready.learner.device), iter(posed))
+    return evaluate(asked.to(ready.learner.device), iter(posed))["accuracy"]
 
 
 _HEADER = f"{'trained with':14}{'asked':8}{'right':>8}{'95 % interval':>20}{'seeds':>7}"
