@@ -72,6 +72,13 @@ def pictures() -> Batch:
 
 
 @pytest.fixture(scope="session")
+def pairs(pictures: Batch, texts: list[str], tokenizer: TextTokenizer) -> Batch:
+    """The eight pictures, each with a sentence: ``input_ids`` and ``attention_mask``, and a number for each of both."""
+    numbers = torch.arange(8)
+    return {**pictures, **tokenizer.batch(texts[:8], 32), "picture": numbers, "caption": numbers}
+
+
+@pytest.fixture(scope="session")
 def clips() -> Batch:
     """Eight clips of 8 frames of 16 x 16, in each a light square that moves along a line of its own."""
     drawn = torch.Generator().manual_seed(0)
