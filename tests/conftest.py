@@ -175,7 +175,15 @@ def small_decoder() -> NewBackbone:
 @pytest.fixture(scope="session")
 def processor(tokenizer: TextTokenizer) -> Processor:
     """The same tokenizer, which reads pictures of 16 x 16 too."""
-    return Processor(tokenizer.backend, tokenizer.specials, resolution=16)
+    return Processor(tokenizer.backend, tokenizer.specials, resolution=16, frames=3)
+
+
+@pytest.fixture(scope="session")
+def captioned(pictures: Batch, texts: list[str], processor: Processor) -> Batch:
+    """Rows [8, T] of two captions each, of different lengths, each about a picture."""
+    sights = [picture[None] for picture in pictures["pixels"].numpy()]
+    documents = [(ids[: 5 + number], sights[number]) for number, ids in enumerate(processor.encode(texts[:8]))]
+    return processor.shown([[documents[number - 1], documents[number]] for number in range(8)])
 
 
 @pytest.fixture(scope="session")

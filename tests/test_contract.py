@@ -58,6 +58,7 @@ def samples(
     pictures: Batch,
     pairs: Batch,
     clips: Batch,
+    captioned: Batch,
     processor: Processor,
 ) -> Samples:
     """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures,
@@ -67,7 +68,7 @@ def samples(
     if isinstance(objective, Task):
         examples = examples_of(type(objective))
         return Samples(len(examples), lambda rows: objective.encode(examples[rows], processor, 64, labelled=True))
-    found = {"rows": packed, "pairs": segments, "sentences": sentences}[objective.samples]
+    found = {"rows": packed, "pairs": segments, "sentences": sentences, "captions": captioned}[objective.samples]
     return Samples(len(found["input_ids"]), lambda rows: {name: t[rows].clone() for name, t in found.items()})
 
 
@@ -90,7 +91,7 @@ def new_learner(
     if backbone_of(objective) == IMAGE:
         own = {"teacher": PictureTeacher(seeded(lambda: new_picture_backbone(size, 16)))} if objective.taught else {}
         return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16)), **own}, objective, spec)
-    if isinstance(objective, Task) and objective.reads_pictures:
+    if objective.samples == "captions" or (isinstance(objective, Task) and objective.reads_pictures):
         return lambda: Learner({"text": seeded(lambda: small_flamingo(tokenizer))}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
     others = {"teacher": teacher(network(tokenizer), objective, spec)} if objective.taught else {}

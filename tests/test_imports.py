@@ -46,6 +46,7 @@ FLOORS = (
         "arriving",
         "few_shot",
         "picture_judging",
+        "picture_shots",
         "picture_distilling",
         "suites",
         "verbs",

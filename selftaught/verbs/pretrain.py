@@ -20,6 +20,8 @@ from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.pairs.preparing import PairPretraining, prepare_pair_pretraining
 from selftaught.pairs.pretraining import pair_summary, run_pair_pretraining
+from selftaught.flamingo.preparing import prepare_caption_pretraining
+from selftaught.flamingo.pretraining import caption_summary, run_caption_pretraining
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
@@ -159,6 +161,7 @@ _TRANSFORMERS = _Way(prepare_pretraining, run_pretraining, summary)
 _PICTURES = _Way(prepare_picture_pretraining, run_picture_pretraining, picture_summary)
 _CLIPS = _Way(prepare_video_pretraining, run_video_pretraining, video_summary)
 _PAIRS = _Way(prepare_pair_pretraining, run_pair_pretraining, pair_summary)
+_CAPTIONS = _Way(prepare_caption_pretraining, run_caption_pretraining, caption_summary)
 _WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
 
 
@@ -174,7 +177,14 @@ def _way(objective: str) -> _Way:
         near := difflib.get_close_matches(objective, WORD_OBJECTIVES, 1, cutoff=0.75)
     ):
         raise SelftaughtError(f"there is no objective called {objective!r}", do=f"did you mean {near[0]}?")
-    kinds = {part: lookup.find(part, lookup.OBJECTIVES).stream.partition(".")[0] for part in objective.split("+")}
+    found = {part: lookup.find(part, lookup.OBJECTIVES) for part in objective.split("+")}
+    if shown := [part for part, kind in found.items() if kind.samples == "captions"]:
+        if len(found) > 1:
+            raise SelftaughtError(
+                f"{shown[0]} is learned between two frozen networks, alone", do="leave the others out"
+            )
+        return _CAPTIONS
+    kinds = {part: kind.stream.partition(".")[0] for part, kind in found.items()}
     (first, kind), *others = kinds.items()
     if unlike := [(other, theirs) for other, theirs in others if theirs != kind]:
         raise SelftaughtError(
