@@ -13,7 +13,7 @@ import selftaught
 ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
-    {"errors", "threads", "randomness", "ranks", "objective", "pretext"},
+    {"errors", "threads", "randomness", "objective", "pretext"},
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
         *{"schedule", "health", "optim", "loop", "run", "fit", "flamingo", "lookup", "recipe", "pretrained"},
@@ -27,7 +27,6 @@ FLOORS = (
             "facts",
             "word2vec",
             "pictures",
-            "pairs",
             "video",
             "flamingo",
         },
@@ -46,7 +45,7 @@ FLOORS = (
         "arriving",
         "few_shot",
         "picture_judging",
-        "picture_shots",
+        "video_judging",
         "picture_distilling",
         "suites",
         "verbs",
@@ -97,7 +96,7 @@ def test_nothing_goes_round_in_a_circle() -> None:
 def test_only_the_backbones_know_transformers() -> None:
     """Its models' insides are for two files alone; the third one calls what it offers to everybody."""
     know = {name for name, file in FILES.items() if any(i.partition(".")[0] == "transformers" for i in imported(file))}
-    assert know == {"backbones.hf", "backbones.heads", "backbones.generation", "backbones.vision", "backbones.dual"}
+    assert know == {"backbones.hf", "backbones.heads", "backbones.generation", "backbones.vision"}
 
 
 @pytest.mark.parametrize("code", ["import selftaught", "from selftaught.cli import main; main()"])

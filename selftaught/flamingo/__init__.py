@@ -1,1 +1,0 @@
-"""Language models that see pictures: pretraining on captions, describing, and questions with examples."""

@@ -1,1 +1,0 @@
-"""Pictures with words: pretraining, retrieval, zero-shot labels."""
