@@ -67,6 +67,16 @@ class PlateauWatch:
         return min(_mean(losses[:half]), _mean(losses[half:])) > self.entropy - self.margin
 
 
+_NO_VIEW = (
+    "no view finds its other one. Likely causes: a learning rate too high, views that have too little in common, or "
+    "samples that are all alike"
+)
+_NO_CAPTION = (
+    "no picture finds its caption. Likely causes: captions that stand beside other pictures than their own (look at "
+    "some with selftaught check), captions that say nothing of what is seen, a learning rate too high, or too few steps"
+)
+
+
 @dataclass
 class ContrastWatch:
     """Notices a contrastive model that finds a sample's other view no better than a blind guess would.
@@ -75,11 +85,13 @@ class ContrastWatch:
         chance: the loss of a blind guess, in nats: the logarithm of the batch's size.
         patience: how many of the latest losses must stay there.
         margin: how far below chance a loss must be to have left it, in nats.
+        what: what does not find what, and the likely causes.
     """
 
     chance: float
     patience: int = 100
     margin: float = 0.1
+    what: str = _NO_VIEW
     _recent: deque[float] = field(default_factory=deque)
     _told: bool = False
 
@@ -98,10 +110,7 @@ class ContrastWatch:
         where = f"for {self.patience} steps the loss has stayed at chance ({self.chance:.2f} nats, ln of the batch)"
         if collapsed := collapse_sentence(uniformity):
             return f"{collapsed}; {where}"
-        return (
-            f"chance: {where}, though the vectors differ: no view finds its other one. Likely causes: a learning rate "
-            "too high, views that have too little in common, or samples that are all alike"
-        )
+        return f"chance: {where}, though the vectors differ: {self.what}"
 
 
 @dataclass
@@ -148,7 +157,7 @@ def watch_over(
     parts = {f"{m.name}.": m for m in objective.members} if isinstance(objective, Sum) else {"": objective}
     plateaus = [(PlateauWatch(entropy), loss) for loss in objective.token_losses[:1]]
     contrasts = [
-        (ContrastWatch(chance), prefix)
+        (ContrastWatch(chance, what=_NO_CAPTION if part.stream == "pair" else _NO_VIEW), prefix)
         for prefix, part in parts.items()
         if part.couples_batch and (chance := part.chance(spec, batch)) is not None
     ]

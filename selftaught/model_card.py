@@ -17,6 +17,7 @@ _USES = {
 WORDS = "word-vectors"  # what gensim loads
 PICTURES, PICTURE_CLASSES = "image-feature-extraction", "image-classification"
 PICTURE_QUESTIONS, PICTURE_TEXTS = "visual-question-answering", "image-to-text"
+PAIRS, PAIRS_APART = "zero-shot-image-classification", "two towers"  # in one folder, or in one each
 SENTENCES = "sentence-similarity"  # what sentence-transformers loads
 _SEEING = {PICTURE_QUESTIONS: '"a.jpg", "what is in the picture?"', PICTURE_TEXTS: '"a.jpg"'}
 _LIBRARIES = {SENTENCES: "sentence-transformers", WORDS: "gensim"}
@@ -24,6 +25,7 @@ _PIPELINES = {
     "masked-lm": "fill-mask",
     "causal-lm": "text-generation",
     WORDS: "feature-extraction",
+    PAIRS_APART: PAIRS,
 }
 # the others are called as what they do
 
@@ -33,7 +35,8 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
 
     Args:
         kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or
-            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES`, :data:`PICTURE_CLASSES` or :data:`PICTURE_TEXTS`.
+            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES`, :data:`PICTURE_CLASSES`, :data:`PICTURE_TEXTS`,
+            :data:`PAIRS` or :data:`PAIRS_APART`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
@@ -91,6 +94,23 @@ def _use(kind: str) -> list[str]:
             "import selftaught",
             "",
             f'predictions = selftaught.predict(".", {_SEEING[kind]})["predictions"]  # of this folder',
+        ]
+    if kind == PAIRS:
+        return [
+            "from PIL import Image",
+            "from transformers import AutoModel, AutoProcessor",
+            "",
+            'processor, model = (kind.from_pretrained("model") for kind in (AutoProcessor, AutoModel))',
+            'texts, pictures = ["a text", "another one"], [Image.open("a.jpg")]',
+            'given = processor(text=texts, images=pictures, return_tensors="pt", padding=True)',
+            "shares = model(**given).logits_per_image.softmax(-1)",
+        ]
+    if kind == PAIRS_APART:
+        return [
+            "import selftaught",
+            "",
+            'answers = selftaught.predict(".", "a.jpg", labels="a text,another one")["predictions"]  # of this folder',
+            '# the towers alone: AutoModel.from_pretrained("model/vision") and ("model/text")',
         ]
     if kind == PICTURES:
         return [

@@ -20,8 +20,9 @@ Batch = dict[str, Any]
 :class:`Sum`, it is a number for each by name, and the sums and the heads have parts of the same names.
 The loader adds ``"size"``, the number of samples."""
 
-Samples = Literal["rows", "pairs", "sentences"]
-"""What a sample of text is: a packed row, two segments of a document with a third from elsewhere, or a sentence."""
+Samples = Literal["rows", "pairs", "sentences", "captions"]
+"""What a sample of text is: a packed row, two segments of a document with a third from elsewhere, a sentence, or a row
+of captions with their pictures."""
 
 Architecture = Literal["encoder", "decoder", "any"]
 """A network that reads a text from both sides, or one that reads it from left to right."""

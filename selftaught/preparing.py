@@ -9,7 +9,7 @@ from torch import nn
 
 from selftaught import lookup
 from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
-from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, PICTURE_SIZES, SIZES
+from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, PAIR_SIZES, PICTURE_SIZES, SIZES
 from selftaught.backbones.teacher import language_teacher
 from selftaught.console import note
 from selftaught.data.corpus import Corpus, prepare
@@ -70,7 +70,7 @@ def check_recipe(recipe: Recipe) -> None:
         )
     if _checkpoint(recipe) and recipe.model.size:
         raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
-    if recipe.model.size and recipe.model.size not in EVERY_SIZE | PICTURE_SIZES:
+    if recipe.model.size and recipe.model.size not in EVERY_SIZE | PICTURE_SIZES | PAIR_SIZES:
         raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(EVERY_SIZE))
     if not recipe.data.path:
         raise SelftaughtError("no data is given", do="name a folder, a file, builtin:docs or hf:NAME")
@@ -79,7 +79,7 @@ def check_recipe(recipe: Recipe) -> None:
 def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     """Read the data, choose what was left open, build the learner, and measure what training it will cost."""
     goal, size = recipe.objective, recipe.model.size
-    if size in PICTURE_SIZES:
+    if size in PICTURE_SIZES | PAIR_SIZES:
         raise SelftaughtError(f"{size} reads pictures, and {goal.name} text", do="take " + ", ".join(EVERY_SIZE))
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
     recipe = _with_batch(recipe, objective)

@@ -17,7 +17,7 @@ from selftaught.data.processor import Processor
 from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.flamingo import holds_flamingo, load_between
+from selftaught.flamingo.folder import holds_flamingo, load_between
 from selftaught.objective import Pooling
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.recipe import Recipe, read_recipe
@@ -89,7 +89,7 @@ def _seeing(text: Pretrained, pictures: PictureModel, form: Between, between: di
     backbone = Flamingo(text.backbone, Remembering(pictures.backbone, pictures.spec), form)
     if between is not None:
         backbone.restore(between)
-    tokenizer = Processor(text.tokenizer.backend, text.tokenizer.specials, pictures.spec.resolution)
+    tokenizer = Processor(text.tokenizer.backend, text.tokenizer.specials, pictures.spec.resolution, form.frames)
     return replace(text, backbone=backbone, tokenizer=tokenizer)
 
 

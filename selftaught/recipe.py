@@ -34,6 +34,10 @@ class Data(_Section):
     """Frames of a clip that are seen at once; 16 if not given."""
     frame_rate: float | None = Field(default=None, gt=0, le=240)
     """Frames a second that clips are brought to; from their length if not given."""
+    group: str | None = None
+    """The column that keeps pictures with words on one side when some are held out."""
+    held_out: float = Field(default=0.05, gt=0, lt=1)
+    """The share of pictures with words that is held out."""
     labels: str | None = None
     """Labels for the probe while pretraining."""
     test: str | None = None

@@ -16,7 +16,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
 from selftaught.finetuning import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
 from selftaught.fit import Outcome, Plan, gradient_steps
-from selftaught.flamingo import save_network
+from selftaught.flamingo.folder import save_network
 from selftaught.machine import pick_device, pick_precision
 from selftaught.model_card import write_card
 from selftaught.optim import adamw

@@ -72,6 +72,13 @@ def pictures() -> Batch:
 
 
 @pytest.fixture(scope="session")
+def pairs(pictures: Batch, texts: list[str], tokenizer: TextTokenizer) -> Batch:
+    """The eight pictures, each with a sentence: ``input_ids`` and ``attention_mask``, and a number for each of both."""
+    numbers = torch.arange(8)
+    return {**pictures, **tokenizer.batch(texts[:8], 32), "picture": numbers, "caption": numbers}
+
+
+@pytest.fixture(scope="session")
 def clips() -> Batch:
     """Eight clips of 8 frames of 16 x 16, in each a light square that moves along a line of its own."""
     drawn = torch.Generator().manual_seed(0)
@@ -168,7 +175,15 @@ def small_decoder() -> NewBackbone:
 @pytest.fixture(scope="session")
 def processor(tokenizer: TextTokenizer) -> Processor:
     """The same tokenizer, which reads pictures of 16 x 16 too."""
-    return Processor(tokenizer.backend, tokenizer.specials, resolution=16)
+    return Processor(tokenizer.backend, tokenizer.specials, resolution=16, frames=3)
+
+
+@pytest.fixture(scope="session")
+def captioned(pictures: Batch, texts: list[str], processor: Processor) -> Batch:
+    """Rows [8, T] of two captions each, of different lengths, each about a picture."""
+    sights = [picture[None] for picture in pictures["pixels"].numpy()]
+    documents = [(ids[: 5 + number], sights[number]) for number, ids in enumerate(processor.encode(texts[:8]))]
+    return processor.shown([[documents[number - 1], documents[number]] for number in range(8)])
 
 
 @pytest.fixture(scope="session")

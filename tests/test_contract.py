@@ -15,6 +15,7 @@ from selftaught.backbones.heads import CausalLMHead, MaskedLMHead
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.presets import PatchSize
 from selftaught.backbones.teacher import Teacher
+from selftaught.backbones.towers import PAIR
 from selftaught.backbones.video import VIDEO, VideoBackbone
 from selftaught.backbones.vision import IMAGE, PictureTeacher, new_picture_backbone
 from selftaught.data.processor import Processor
@@ -55,18 +56,19 @@ def samples(
     segments: Batch,
     sentences: Batch,
     pictures: Batch,
+    pairs: Batch,
     clips: Batch,
+    captioned: Batch,
     processor: Processor,
 ) -> Samples:
-    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures, or
-    clips."""
-    if (seen := backbone_of(objective)) in (IMAGE, VIDEO):
-        of_kind = pictures if seen == IMAGE else clips
+    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures,
+    pictures with words, or clips."""
+    if of_kind := {IMAGE: pictures, PAIR: pairs, VIDEO: clips}.get(backbone_of(objective)):
         return Samples(8, lambda rows: {name: tensor[rows].clone() for name, tensor in of_kind.items()})
     if isinstance(objective, Task):
         examples = examples_of(type(objective))
         return Samples(len(examples), lambda rows: objective.encode(examples[rows], processor, 64, labelled=True))
-    found = {"rows": packed, "pairs": segments, "sentences": sentences}[objective.samples]
+    found = {"rows": packed, "pairs": segments, "sentences": sentences, "captions": captioned}[objective.samples]
     return Samples(len(found["input_ids"]), lambda rows: {name: t[rows].clone() for name, t in found.items()})
 
 
@@ -82,10 +84,14 @@ def new_learner(
     size = PatchSize(layers=2, width=32, head_width=16)
     if backbone_of(objective) == VIDEO:
         return lambda: Learner({VIDEO: VideoBackbone(seeded(lambda: new_picture_backbone(size, 16)))}, objective, spec)
+    if backbone_of(objective) == PAIR:
+        return lambda: seeded(
+            lambda: Learner({IMAGE: new_picture_backbone(size, 16), "text": small_network(tokenizer)}, objective, spec)
+        )
     if backbone_of(objective) == IMAGE:
         own = {"teacher": PictureTeacher(seeded(lambda: new_picture_backbone(size, 16)))} if objective.taught else {}
         return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16)), **own}, objective, spec)
-    if isinstance(objective, Task) and objective.reads_pictures:
+    if objective.samples == "captions" or (isinstance(objective, Task) and objective.reads_pictures):
         return lambda: Learner({"text": seeded(lambda: small_flamingo(tokenizer))}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
     others = {"teacher": teacher(network(tokenizer), objective, spec)} if objective.taught else {}

@@ -21,7 +21,7 @@ from selftaught.data.processor import Processor
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
-from selftaught.flamingo import save_network
+from selftaught.flamingo.folder import save_network
 from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretrained import head_parts, open_pretrained
@@ -41,7 +41,7 @@ def kind(request: pytest.FixtureRequest) -> Kind:
 @pytest.fixture
 def reader(kind: Kind, tokenizer: TextTokenizer) -> TextTokenizer:
     """One that reads pictures too where the task does."""
-    return Processor(tokenizer.backend, tokenizer.specials, 16) if kind.reads_pictures else tokenizer
+    return Processor(tokenizer.backend, tokenizer.specials, 16, 3) if kind.reads_pictures else tokenizer
 
 
 @pytest.fixture

@@ -106,7 +106,7 @@ class Writer:
             **stops,
         )[0, len(ids) :]
         text = self._tokenizer.decode(written, skip_special_tokens=True)
-        return _cut(text, sampling.stop), len(written) < min(sampling.tokens, room)
+        return cut(text, sampling.stop), len(written) < min(sampling.tokens, room)
 
     def _ids(self, prompt: str) -> list[int]:
         opening = [] if self._start_id is None else [self._start_id]
@@ -147,7 +147,33 @@ def likeliest(
     return [row[: row.index(end)] if end in row else row for row in written.tolist()]
 
 
-def _cut(text: str, stops: Sequence[str]) -> str:
+@torch.no_grad()
+def continued(
+    backbone: TextBackbone, head: CausalLMHead, batch: Batch, sampling: Sampling, *, room: int, several: int, end: int
+) -> list[list[list[int]]]:
+    """Some continuations of each row, without the token ``end`` that ends them: the likeliest by beams, or draws.
+
+    Args:
+        batch: ``input_ids`` and ``attention_mask`` [B, T], the padding before the tokens.
+        room: tokens that there is room for.
+        several: continuations of a row; of beams at most as many as are followed.
+    """
+    rows, width = batch["input_ids"].shape
+    options = {**sampling.options(), "max_new_tokens": min(sampling.tokens, room)}
+    several = several if options["do_sample"] else min(several, sampling.beams)
+    written = whole_causal_lm(backbone, head).generate(
+        batch["input_ids"],
+        attention_mask=batch["attention_mask"].long(),
+        num_return_sequences=several,
+        eos_token_id=end,
+        pad_token_id=end,
+        **options,
+    )[:, width:]
+    told = [row[: row.index(end)] if end in row else row for row in written.tolist()]
+    return [told[several * row : several * (row + 1)] for row in range(rows)]
+
+
+def cut(text: str, stops: Sequence[str]) -> str:
     """The text up to the first stop string: a token may reach beyond it."""
     ends = [place for stop in stops if (place := text.find(stop)) >= 0]
     return text[: min(ends)] if ends else text
@@ -163,7 +189,7 @@ class _Teller(TextStreamer):
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         self._text += text
-        whole = _cut(self._text, self._stops)
+        whole = cut(self._text, self._stops)
         held_back = 0 if stream_end or len(whole) < len(self._text) else max(map(len, self._stops), default=1) - 1
         end = max(self._told, len(whole) - held_back)
         self._tell(whole[self._told : end])

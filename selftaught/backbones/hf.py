@@ -13,7 +13,7 @@ import torch
 import transformers
 from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel
+from transformers import AutoConfig, AutoModel, VisionTextDualEncoderModel
 from transformers.activations import NewGELUActivation
 
 from selftaught.backbones.presets import AlbertSize, Size
@@ -25,6 +25,9 @@ transformers.logging.disable_progress_bar()
 
 # The architectures that read from left to right; all call the projection to the next token's logits ``lm_head``.
 DECODERS = ("gpt2", "gpt_neox", "llama", "mistral", "opt", "qwen2", "qwen3", "smollm3")
+
+DUAL = "vision-text-dual-encoder"
+"""transformers' name of two towers, over pictures and over text, in one folder."""
 
 
 class TextBackbone(nn.Module):
@@ -297,6 +300,8 @@ def load_backbone(folder: Path) -> TextBackbone:
             another network, or wants its own code run.
     """
     model, info = from_folder(AutoModel, folder)
+    if isinstance(model, VisionTextDualEncoderModel):
+        return TextBackbone(model.text_model)
     absent = [*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])]
     absent = sorted(name for name in absent if not name.startswith(POOLER_PARTS))
     if absent:

@@ -107,3 +107,35 @@ PICTURE_SIZES: dict[str, PatchSize | ConvSize] = {
     "vit-medium": PatchSize(layers=12, width=384, head_width=64),
     "vit-base": PatchSize(layers=12, width=768, head_width=64),
 }
+
+
+@dataclass(frozen=True)
+class TextSize:
+    """The dimensions of a BERT, as the text tower beside a picture tower.
+
+    Args:
+        layers: number of transformer layers.
+        width: size of a token's vector (D).
+        head_width: size of one attention head.
+    """
+
+    layers: int
+    width: int
+    head_width: int = 32
+
+
+@dataclass(frozen=True)
+class PairSize:
+    """Two towers."""
+
+    picture: PatchSize
+    text: TextSize
+
+
+PAIR_SIZES = {
+    "clip-tiny": PairSize(PatchSize(layers=4, width=192, head_width=32, patch=8), TextSize(layers=2, width=192)),
+    "clip-small": PairSize(PatchSize(layers=6, width=256, head_width=64, patch=8), TextSize(layers=4, width=256)),
+    "clip-base": PairSize(
+        PatchSize(layers=12, width=384, head_width=64, patch=8), TextSize(layers=6, width=384, head_width=64)
+    ),
+}

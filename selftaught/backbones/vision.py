@@ -8,7 +8,7 @@ import torch
 import transformers
 from safetensors import safe_open
 from torch import Tensor, nn
-from transformers import AutoModel, AutoModelForImageClassification
+from transformers import AutoModel, AutoModelForImageClassification, VisionTextDualEncoderModel
 
 from selftaught.backbones.frozen import Frozen, frozen_teacher
 from selftaught.backbones.hf import fastest_attention, from_folder, with_options
@@ -193,7 +193,7 @@ def from_config(config: Any) -> PictureBackbone:
 def load_picture_backbone(folder: Path) -> PictureBackbone:
     """The network in a transformers folder."""
     model, _ = from_folder(AutoModel, folder, attn_implementation=None)
-    return PictureBackbone(model)
+    return PictureBackbone(model.vision_model if isinstance(model, VisionTextDualEncoderModel) else model)
 
 
 def untrained_picture_twin(backbone: PictureBackbone) -> PictureBackbone:

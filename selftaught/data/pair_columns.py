@@ -105,14 +105,15 @@ def pair_columns(records: RecordFile, sample: Sequence[Values], asked: Asked) ->
 
 
 def looks_like_pairs(records: RecordFile, sample: Sequence[Values]) -> bool:
-    """Whether a table is plainly one of pictures with captions: one of labels has few different values."""
+    """Whether a table is plainly one of pictures with captions: labels are few different words."""
     if not (image := picture_column(records.columns, sample)):
         return False
     if caption_columns(records.columns, sample, image):
         return True
     column = _prose(sample, records.columns, (image, label_by_name(records.columns)))
-    values = [row[column] for row in sample if row.get(column)] if column else []
-    return len(set(map(str, values))) > _VARIED * len(values)
+    values = [str(row[column]) for row in sample if row.get(column)] if column else []
+    sentences = sum(" " in value.strip() for value in values)
+    return len(set(values)) > _VARIED * len(values) or 2 * sentences > len(values)
 
 
 def picture_column(columns: Sequence[str], sample: Sequence[Values]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from selftaught.data.files import KINDS, DataFile, find_files, printable, walk
 from selftaught.data.gather import opened
-from selftaught.data.pair_columns import Asked, looks_like_pairs, pair_columns
+from selftaught.data.pair_columns import Asked, looks_like_pairs, pair_columns, picture_column
 from selftaught.data.pair_files import folder_pairs, shard_pairs, text_beside
 from selftaught.data.pair_item import PairItem, PairSource
 from selftaught.data.pair_tables import table_pairs
@@ -64,7 +64,7 @@ def open_pairs(
     if not (image or text) and _texts_beside(pictures := _pictures(path)):
         return _folder(pictures, path, data)
     tables = [file for file in found.files if KINDS[file.suffix] != "text"]
-    if chosen := _tables_of_pairs(tables, bool(image)):
+    if chosen := _tables_of_pairs(tables, named=bool(image), captioned=bool(text)):
         return _tables(chosen, asked)
     raise SelftaughtError(
         f"there are no pictures with words in {printable(data)!r}",
@@ -72,8 +72,12 @@ def open_pairs(
     )
 
 
-def holds_pairs(data: str) -> bool:
-    """Whether DATA is plainly pictures with words, rather than pictures or text alone."""
+def holds_pairs(data: str, text: str | None = None) -> bool:
+    """Whether DATA is plainly pictures with words, rather than pictures or text alone.
+
+    Args:
+        text: the column of text that the user names, if any: beside one of pictures it can only be one of captions.
+    """
     if data.startswith(BUILTIN):
         return False  # its glyphs are pictures first
     try:
@@ -88,7 +92,7 @@ def holds_pairs(data: str) -> bool:
             if not pictures and not any(file.suffix.lower() == ".parquet" for file in islice(walk(path), _TOLD_BY)):
                 return False
         files = [file for file in find_files(path, data).files if file.kind != "text"]
-        return bool(_tables_of_pairs(files, False))
+        return bool(_tables_of_pairs(files, named=False, captioned=bool(text)))
     except SelftaughtError:
         return False
 
@@ -103,11 +107,12 @@ def _texts_beside(pictures: Sequence[Path]) -> bool:
     return 2 * sum(text_beside(file) is not None for file in some) > len(some)
 
 
-def _tables_of_pairs(files: Sequence[DataFile], named: bool) -> list[DataFile]:
+def _tables_of_pairs(files: Sequence[DataFile], *, named: bool, captioned: bool) -> list[DataFile]:
     """Those of a folder's tables that hold pairs, which must have the same columns; metadata.csv before others.
 
     Args:
         named: whether the user names the column of pictures, so that any table may be the one.
+        captioned: whether the user names that of captions, so that it need only name pictures.
     """
     found = dict[tuple[str, ...], list[DataFile]]()
     for file in files:
@@ -115,7 +120,8 @@ def _tables_of_pairs(files: Sequence[DataFile], named: bool) -> list[DataFile]:
             records, sample = opened(file)
         except SelftaughtError:
             continue
-        if named or looks_like_pairs(records, sample):
+        pictured = captioned and picture_column(records.columns, sample)
+        if named or pictured or looks_like_pairs(records, sample):
             found.setdefault(records.columns, []).append(file)
     described = [file for files in found.values() for file in files if file.path.name.startswith("metadata.")]
     if len(found) > 1 and len(described) != 1:

@@ -76,13 +76,9 @@ class PictureSource:
 
 
 def fingerprint(files: list[Path]) -> str:
-    """What changes when one of the files does; one that is not there, as a broken link, is a file too."""
+    """What changes when one of the files does."""
     digest = hashlib.sha256()
     for file in files:
-        try:
-            status = file.stat()
-            facts = (str(file.resolve()), status.st_size, status.st_mtime_ns)
-        except OSError:
-            facts = (str(file), -1, 0)
-        digest.update(repr(facts).encode())
+        status = file.stat()
+        digest.update(repr((str(file.resolve()), status.st_size, status.st_mtime_ns)).encode())
     return digest.hexdigest()

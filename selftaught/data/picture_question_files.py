@@ -14,15 +14,15 @@ from selftaught.data.encoding import in_lines
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.files import DataFile, find_files, printable
 from selftaught.data.gather import open_table, require_columns, require_examples
-from selftaught.data.picture_decoding import SUFFIXES
 from selftaught.data.picture_questions import PictureQuestion, answer_texts, picture_problems
+from selftaught.data.sights import SUFFIXES
 from selftaught.data.sniff import text_encoding
 from selftaught.data.streams import Damaged, read_chunks
 from selftaught.data.tally import Tally
 from selftaught.data.values import text_problem
 from selftaught.errors import SelftaughtError
 
-_PICTURE = ("image", "picture", "img", "image_path", "file_name", "filename", "path", "图片")
+_PICTURE = ("image", "picture", "img", "image_path", "file_name", "filename", "path", "video", "clip", "图片")
 _QUESTION = ("question", "query", "q", "text", "问题")
 _ANSWER = ("answers", "answer", "label", "a", "答案")
 _NUMBER = re.compile(r"(\d+)$")

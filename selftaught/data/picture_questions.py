@@ -1,12 +1,11 @@
-"""Questions about pictures, and what keeps one from being asked."""
+"""Questions about pictures or clips, and what keeps one from being asked."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from selftaught.data.files import printable
-from selftaught.data.picture_decoding import SUFFIXES, PictureProblem, decode
+from selftaught.data.sights import SUFFIXES, SightProblem, load_sight
 from selftaught.data.values import text_problem
 from selftaught.errors import SelftaughtError
 
@@ -16,10 +15,10 @@ _DECODERS = 4  # threads; Pillow decodes without Python's lock
 
 @dataclass(frozen=True)
 class PictureQuestion:
-    """A question about a picture.
+    """A question about a picture, or a clip.
 
     Args:
-        picture: the path of the picture.
+        picture: its path.
         answers: what people answered, each as often as it was given; none for a question that is only asked.
         shots: questions about other pictures with their answers, which are told before it.
     """
@@ -59,10 +58,8 @@ def picture_problems(places: Sequence[str]) -> dict[str, str]:
 
 def _problem(place: str) -> str:
     try:
-        if not Path(place).is_file():
-            return f"the picture {printable(place)!r} is not there"
-        decode(Path(place), _SMALL)
-    except (PictureProblem, ValueError) as problem:  # a name with a NUL byte is a ValueError
+        load_sight(place, _SMALL, 2)
+    except SightProblem as problem:
         return f"the picture {printable(place)!r} {problem}"
     return ""
 

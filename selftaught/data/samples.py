@@ -38,3 +38,5 @@ def samples_of(store: TokenStore, kind: Samples, length: int, seed: int | None, 
             return SegmentPairs(store, length, seed, spec)
         case "sentences":
             return Sentences(store, length, spec)
+        case "captions":
+            raise ValueError("a store of text has no captions; see selftaught.data.captions")

@@ -121,9 +121,13 @@ class TextTokenizer:
 
         Each text is opened and closed as a document is in pretraining; what does not fit is cut at its end.
         """
+        return self.padded(self.framed(texts, longest))
+
+    def framed(self, texts: Sequence[str], longest: int) -> list[list[int]]:
+        """The ids of each text, opened and closed as in :meth:`batch`."""
         opening, closing = self._ends()
         room = longest - len(opening) - len(closing)
-        return self.padded([opening + ids[:room] + closing for ids in self.encode(texts)])
+        return [opening + ids[:room] + closing for ids in self.encode(texts)]
 
     def cloze(self, text: str, longest: int) -> dict[str, torch.Tensor]:
         """As :meth:`batch` of one text, in which special tokens are what they say: a ``[MASK]`` is a place to fill."""

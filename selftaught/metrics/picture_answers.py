@@ -2,12 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
-from selftaught.data.picture_decoding import decode
 from selftaught.data.picture_questions import PictureQuestion
+from selftaught.data.sights import load_sight
 from selftaught.metrics.answers import answer_scores
 from selftaught.metrics.baselines import is_chinese
 
@@ -60,7 +59,7 @@ def of_nearest_picture(train: Sequence[PictureQuestion], test: Sequence[PictureQ
 
 
 def _small(examples: Sequence[PictureQuestion]) -> dict[str, np.ndarray]:
-    return {p: decode(Path(p), _SIDE).astype(np.float32) for p in dict.fromkeys(e.picture for e in examples)}
+    return {p: load_sight(p, _SIDE, 8).mean(0, dtype=np.float32) for p in dict.fromkeys(e.picture for e in examples)}
 
 
 def _by_question(train: Sequence[PictureQuestion]) -> dict[str, list[PictureQuestion]]:

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from selftaught.backbones.hf import DUAL
 from selftaught.backbones.vision import (
     PICTURE_KINDS,
     PictureBackbone,
@@ -30,6 +31,7 @@ from selftaught.run import folder_of_kind
 
 _AT_ONCE = 256
 _PROCESSOR = "preprocessor_config.json"
+_APART = ("model/vision", "vision")  # where the tower of pictures is, if two towers are folders of their own
 
 
 @dataclass(frozen=True)
@@ -80,17 +82,8 @@ class PictureModel:
                 where=str(place),
                 do="give a run of pretrain --objective simclr",
             )
-        file = folder / _PROCESSOR
-        try:
-            facts = json.loads(file.read_text(encoding="utf-8"))
-            size = _side(facts["size"])
-            mean, deviation = (torch.tensor(facts[name]) for name in ("image_mean", "image_std"))
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            what = f"how pictures are prepared for this network cannot be read: {error}"
-            raise SelftaughtError(what, where=str(file), do="repeat the run that made it") from error
         backbone = load_picture_backbone(folder)
-        patch = backbone.patch if backbone.reads_patches else None
-        return cls(backbone, PictureSpec(size, patch, mean, deviation), precision)
+        return cls(backbone, read_processor(folder, backbone), precision)
 
     def features(self, pixels: np.ndarray) -> np.ndarray:
         """Features of pictures, uint8 [N, 3, S, S] to float32 [N, D]."""
@@ -104,6 +97,23 @@ class PictureModel:
         """The same network with weights drawn anew."""
         torch.manual_seed(derive("untrained", seed))
         return PictureModel(untrained_picture_twin(self.backbone), self.spec, self.precision)
+
+
+def read_processor(folder: Path, backbone: PictureBackbone) -> PictureSpec:
+    """How a picture becomes numbers for a network, as :meth:`PictureModel.save_processor` or transformers wrote it.
+
+    Raises:
+        SelftaughtError: if it cannot be read.
+    """
+    file = folder / _PROCESSOR
+    try:
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        size = _side(facts["size"])
+        mean, deviation = (torch.tensor(facts[name]) for name in ("image_mean", "image_std"))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        what = f"how pictures are prepared for this network cannot be read: {error}"
+        raise SelftaughtError(what, where=str(file), do="repeat the run that made it") from error
+    return PictureSpec(size, backbone.patch if backbone.reads_patches else None, mean, deviation)
 
 
 def features(backbone: PictureBackbone, spec: PictureSpec, pixels: np.ndarray, precision: str) -> np.ndarray:
@@ -139,5 +149,9 @@ def holds_picture_model(place: str | Path) -> bool:
 
 
 def picture_folder(place: Path) -> Path | None:
-    """The model folder of a network over pictures: that of a run, or the place itself; None if it is neither."""
-    return folder_of_kind(place, PICTURE_KINDS)
+    """The model folder of a network over pictures: that of a run, or the place itself; None if it is neither.
+
+    Two towers are one too, by the tower of pictures.
+    """
+    found = folder_of_kind(place, (*PICTURE_KINDS, DUAL))
+    return found or next((folder for part in _APART if (folder := place / part).is_dir()), None)

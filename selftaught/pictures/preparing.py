@@ -165,7 +165,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     torch.manual_seed(derive("weights", train.seed))
     backbone = init.backbone if init else new_picture_backbone(PICTURE_SIZES[size or ""], resolution)
     patch = backbone.patch if backbone.reads_patches else None
-    assumed = replace(given.spec, patch=patch) if given else _spec(store, pictures.rows, patch)
+    assumed = replace(given.spec, patch=patch) if given else picture_spec(store.pixels, pictures.rows, patch)
     spec = Spec(image=assumed)
     learner = Learner(picture_backbones(backbone, teacher), objective, spec, update["precision"]).to(device)
     batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
@@ -242,8 +242,14 @@ def working_resolution(side: int) -> int:
     return next((known for known in _SIDES if side <= known), _SIDES[-1])
 
 
-def _spec(store: PictureStore, rows: np.ndarray, patch: int | None) -> PictureSpec:
-    """Mean and deviation of each channel, from some of the training pictures."""
-    some = store.pixels[np.sort(np.random.default_rng(0).permutation(rows)[:_LOOKED_AT])].astype(np.float32) / 255
+def picture_spec(pixels: np.ndarray, rows: np.ndarray, patch: int | None) -> PictureSpec:
+    """Mean and deviation of each channel, from some of the training pictures.
+
+    Args:
+        pixels: of all pictures, uint8 [N, 3, S, S].
+        rows: places of those that are trained on.
+        patch: see :class:`PictureSpec`.
+    """
+    some = pixels[np.sort(np.random.default_rng(0).permutation(rows)[:_LOOKED_AT])].astype(np.float32) / 255
     mean, deviation = some.mean((0, 2, 3)), some.std((0, 2, 3))
-    return PictureSpec(store.resolution, patch, torch.from_numpy(mean), torch.from_numpy(deviation.clip(min=1e-3)))
+    return PictureSpec(pixels.shape[-1], patch, torch.from_numpy(mean), torch.from_numpy(deviation.clip(min=1e-3)))

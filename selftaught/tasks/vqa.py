@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -14,7 +15,7 @@ from selftaught.backbones.generation import likeliest
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.picture_question_files import read_picture_questions
 from selftaught.data.picture_questions import PictureQuestion, questions_about
-from selftaught.data.processor import processor
+from selftaught.data.processor import Document, Processor, processor
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.metrics.picture_answers import (
@@ -97,43 +98,35 @@ class Vqa(Task[PictureQuestion]):
         Raises:
             SelftaughtError: if the tokenizer has no token that ends a document, or reads no pictures.
         """
-        chapters = [[*example.shots, example] for example in examples]
-        every = [one for some in chapters for one in some]
-        asked = iter(tokenizer.encode([self._put(one) for one in every]))
-        said = iter(tokenizer.encode([f" {_learned(one)}" if one.answers else "" for one in every]))
-        opening, _, closing = tokenizer.frame
+        reader, (opening, _, closing) = processor(tokenizer), tokenizer.frame
         if not closing:
             raise SelftaughtError(
                 "the language model's tokenizer has no token that ends a document: nothing would end an answer",
                 do="begin from a run of selftaught pretrain --objective causal_lm",
             )
         room = min(longest // 2, self.longest_answer + 1)
-        rows, media, places, answers = [], [], [], []
+        chapters = [[*example.shots, example] for example in examples]
+        every = [one for some in chapters for one in some]
+        asked = [
+            opening + ids[: longest - room - len(opening)] for ids in tokenizer.encode(list(map(self._put, every)))
+        ]
+        told = [ids + closing for ids in tokenizer.encode([f" {_learned(e)}" if e.answers else "" for e in every])]
+        sights = [self._sight(reader, one.picture) for one in every]
+        whole = iter(list(zip(asked, told, sights, strict=True)))
+        rows, answers = list[list[Document]](), list[list[int]]()
         for some in chapters:
-            documents = [(opening + next(asked)[: longest - room - len(opening)], next(said) + closing) for _ in some]
-            *shots, (question, answer) = documents
+            *shots, (question, answer, sight) = [next(whole) for _ in some]
             answer = answer[: min(len(answer), room) - len(closing)] + closing
-            used, shown = len(question) + room, list[tuple[list[int], list[int]]]()
-            for document in reversed(shots):
-                used += len(document[0]) + len(document[1])
-                if used > longest:
-                    break
-                shown.insert(0, document)
-            told = [one + other for one, other in shown] + [question + answer * labelled]
-            rows.append([token for document in told for token in document])
-            media.append([number for number, document in enumerate(told, 1) for _ in document])
-            places.append([one.picture for one in some[len(some) - len(told) :]])
+            shown = _last_that_fit([(one + other, seen) for one, other, seen in shots], longest - len(question) - room)
+            rows.append([*shown, (question + answer * labelled, sight)])
             answers.append(answer)
-        batch: Batch = dict(tokenizer.padded(rows, before=not labelled))
-        batch["media"] = _aligned(media, batch["attention_mask"])
+        batch = reader.shown(rows, before=not labelled)
         batch["end"] = torch.full((len(rows),), closing[-1])
-        batch |= processor(tokenizer).pixels(places)
-        if self.without == "picture":
-            batch["pixels"] = torch.zeros_like(batch["pixels"])
         if labelled:
             batch["next"] = torch.full_like(batch["input_ids"], -100)
-            for row, ids, answer in zip(batch["next"], rows, answers, strict=True):
-                row[len(ids) - len(answer) - 1 : len(ids) - 1] = torch.tensor(answer)
+            for row, mask, answer in zip(batch["next"], batch["attention_mask"], answers, strict=True):
+                length = int(mask.sum())
+                row[length - len(answer) - 1 : length - 1] = torch.tensor(answer)
         return batch
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
@@ -195,6 +188,11 @@ class Vqa(Task[PictureQuestion]):
         pictures, answers = {e.picture for e in examples}, Counter(map(_learned, examples))
         return {"questions": {"pictures": float(len(pictures)), "different answers": float(len(answers))}}
 
+    def _sight(self, reader: Processor, picture: str) -> np.ndarray:
+        """The picture as it is shown, uint8 [F, 3, S, S]."""
+        seen = reader.sight(picture)
+        return np.zeros_like(seen) if self.without == "picture" else seen
+
     def _put(self, example: PictureQuestion) -> str:
         """The question as the language model reads it."""
         return self.form.format(question="" if self.without == "question" else example.question)
@@ -205,8 +203,12 @@ def _learned(example: PictureQuestion) -> str:
     return Counter(example.answers).most_common(1)[0][0]
 
 
-def _aligned(rows: Sequence[Sequence[int]], mask: Tensor) -> Tensor:
-    """Numbers of tokens as int64 [B, T] where the tokens are, 0 on padding."""
-    found = torch.zeros(mask.shape, dtype=torch.long)
-    found[mask] = torch.tensor([number for row in rows for number in row])
-    return found
+def _last_that_fit(documents: list[Document], room: int) -> list[Document]:
+    """As many of the last documents as ``room`` tokens hold."""
+    kept: list[Document] = []
+    for document in reversed(documents):
+        room -= len(document[0])
+        if room < 0:
+            break
+        kept.insert(0, document)
+    return kept

@@ -9,15 +9,18 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.answering import note_long_texts, task_learner
+from selftaught.backbones.flamingo import Flamingo
 from selftaught.console import table, tell
 from selftaught.data.examples import Columns
 from selftaught.data.labels import read_labels
-from selftaught.data.video_source import holds_videos
+from selftaught.data.picture_question_files import read_picture_questions
 from selftaught.errors import SelftaughtError
 from selftaught.few_shot import DRAWS, Asking, few_shot
 from selftaught.finetuning import answers
+from selftaught.flamingo.evaluating import evaluate_captions
 from selftaught.held_out import measure_text
 from selftaught.machine import pick_device, pick_precision
+from selftaught.picture_shots import MOST_ROWS, PictureAsking, picture_shots
 from selftaught.pictures.evaluating import evaluate_pictures
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
@@ -27,9 +30,8 @@ from selftaught.run import Run
 from selftaught.saved_task import saved_task
 from selftaught.suites import OF_WORDS, find_suite
 from selftaught.task import Task
+from selftaught.tasks.vqa import Vqa
 from selftaught.verbs import Place
-from selftaught.video.classifying import is_taught_clips
-from selftaught.video.evaluating import evaluate_videos
 from selftaught.word2vec.measuring import measure_words
 from selftaught.word2vec.model import WordModel, holds_words
 
@@ -56,8 +58,7 @@ def evaluate(
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Measure a run on data it was not trained on: a pretrained one on text, pictures or videos, a fine-tuned one on
-    labels.
+    """Measure a run on data it was not trained on: a pretrained one on text or pictures, a fine-tuned one on labels.
 
     With --suite it is measured on a published test, with --shots on labels by prompting.
 
@@ -105,10 +106,20 @@ def evaluate(
     pretrained.backbone.to(pick_device(device))
     if suite is not None:
         report, lines = find_suite(suite)(pretrained, data, rows, seed)
+    elif shots is not None and isinstance(pretrained.backbone, Flamingo):
+        if template or word:
+            raise SelftaughtError("--template and --word are for text", do="leave them out")
+        report, lines = _behind_pictures(
+            pretrained, task, data, train, Columns(text, second, label), _numbers(shots), draws, rows, seed
+        )
     elif shots is not None:
         asking = Asking(_numbers(shots), template, _words(word or []), draws, rows, seed)
         shown = read_labels(train, text=text, label=label) if train else None
         report, lines = few_shot(pretrained, read_labels(data, text=text, label=label), shown, asking)
+    elif task is None and isinstance(pretrained.backbone, Flamingo):
+        with tempfile.TemporaryDirectory() as folder:
+            precision = pick_precision(pick_device(device))
+            report, lines = evaluate_captions(pretrained, data, text, Path(folder), precision)
     elif task is not None:
         report, lines = _on_labels(pretrained, task, data, Columns(text, second, label))
     else:
@@ -136,11 +147,10 @@ def _of_words(
 
 
 def _of_pictures(run: Place, data: str, label: str | None, device: str | None, json: bool) -> dict[str, Any]:
-    """Measure a network over pictures or clips: a fine-tuned one on labels, a pretrained one by its own objective."""
+    """Measure a network over pictures: a fine-tuned one on labels, a pretrained one by its own objective."""
     place, where = Run(Path(run)), pick_device(device)
-    measure = evaluate_videos if is_taught_clips(run) or holds_videos(data) else evaluate_pictures
     with tempfile.TemporaryDirectory() as folder:
-        report, lines = measure(str(run), data, label, Path(folder), where, pick_precision(where))
+        report, lines = evaluate_pictures(str(run), data, label, Path(folder), where, pick_precision(where))
     lines += ["", *_measured(report.get("classes", {}), report["measures"])]
     recipe = read_recipe(place.recipe) if place.recipe.exists() else None
     return _told(report, lines, data, place if recipe else None, recipe, json)
@@ -165,6 +175,24 @@ def _told(
     if run is not None:
         write_report(run, report, [f"Data: `{data}`", "", "```", *lines, "```"])
     return tell(report, lines, json=json)
+
+
+def _behind_pictures(
+    pretrained: Pretrained,
+    task: Task[Any] | None,
+    data: str,
+    train: str | None,
+    columns: Columns,
+    shots: tuple[int, ...],
+    draws: int,
+    rows: int | None,
+    seed: int,
+) -> tuple[dict[str, Any], list[str]]:
+    """Questions about pictures behind some that are answered."""
+    asking = PictureAsking(shots, draws, rows or MOST_ROWS, seed)
+    shown = read_picture_questions(train, columns) if train else None
+    posed = task if isinstance(task, Vqa) else None
+    return picture_shots(pretrained, posed, read_picture_questions(data, columns), shown, asking)
 
 
 def _numbers(shots: str) -> tuple[int, ...]:

@@ -10,12 +10,18 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught import lookup
+from selftaught.backbones.towers import PAIR
 from selftaught.backbones.video import VIDEO
 from selftaught.backbones.vision import IMAGE
 from selftaught.console import note, tell
+from selftaught.data.pair_source import holds_pairs
 from selftaught.data.picture_source import holds_pictures
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
+from selftaught.pairs.preparing import PairPretraining, prepare_pair_pretraining
+from selftaught.pairs.pretraining import pair_summary, run_pair_pretraining
+from selftaught.flamingo.preparing import prepare_caption_pretraining
+from selftaught.flamingo.pretraining import caption_summary, run_caption_pretraining
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
@@ -42,6 +48,7 @@ def pretrain(
     size: str | None = None,
     init: Place | None = None,
     text: str | None = None,
+    image: str | None = None,
     labels: str | None = None,
     batch: int | None = None,
     seed: int | None = None,
@@ -53,22 +60,24 @@ def pretrain(
     preview: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Turn unlabelled text, pictures or videos into a pretrained model.
+    """Turn unlabelled text, pictures, pictures with words, or videos into a pretrained model.
 
     The same command again resumes an interrupted run; a finished one is left as it is.
 
     Args:
         data: A folder, a file, builtin:NAME or hf:NAME.
         objective: What to learn; "selftaught objectives" lists them. If not given mlm, simclr for pictures,
-            and frame_order for videos.
+            clip for pictures with words, and frame_order for videos.
         out: The run folder; runs/DATA-OBJECTIVE if not given.
         steps: Train for so many steps.
         epochs: Train for so many passes over the data.
         for_: Train for so long, such as 90s, 10m or 1h30m; 10m if no budget is given.
         size: tiny, small, medium or base, chosen from the budget if not given; or albert-tiny, -small or -base. For
-            pictures and videos conv-tiny, -small or -base, or vit-tiny, -small, -medium or -base.
+            pictures and videos conv-tiny, -small or -base, or vit-tiny, -small, -medium or -base; for pictures with
+            words clip-tiny, -small or -base.
         init: A run or checkpoint folder to go on from.
-        text: The column that holds the text.
+        text: The column that holds the text; of captions several, with commas between.
+        image: The column that holds pictures, or paths to them.
         labels: Labelled data for a probe while training; never trained on.
         batch: Samples a step.
         seed: Of everything that is random.
@@ -81,11 +90,12 @@ def pretrain(
         json: Print one JSON object.
     """
     if objective is None and recipe is None:
-        objective = "frame_order" if holds_videos(data) else "simclr" if holds_pictures(data) else None
+        objective = _fitting(data, text)
     given = {
         "verb": "pretrain",
         "data.path": data,
         "data.text": text,
+        "data.image": image,
         "data.labels": labels,
         "objective.name": objective,
         "model.size": size,
@@ -125,7 +135,7 @@ def pretrain(
 
 def _previewed(run: Run, ready: Any, json: bool) -> dict[str, Any]:
     """Draw what the network will be asked about."""
-    if not isinstance(ready, PicturePretraining | VideoPretraining):
+    if not isinstance(ready, PicturePretraining | PairPretraining | VideoPretraining):
         raise SelftaughtError("--preview shows views of pictures, and this is text", do="leave it out")
     page = ready.illustrator(run).views()
     report = {"verb": "pretrain", "preview": str(page)}
@@ -150,6 +160,8 @@ class _Way:
 _TRANSFORMERS = _Way(prepare_pretraining, run_pretraining, summary)
 _PICTURES = _Way(prepare_picture_pretraining, run_picture_pretraining, picture_summary)
 _CLIPS = _Way(prepare_video_pretraining, run_video_pretraining, video_summary)
+_PAIRS = _Way(prepare_pair_pretraining, run_pair_pretraining, pair_summary)
+_CAPTIONS = _Way(prepare_caption_pretraining, run_caption_pretraining, caption_summary)
 _WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
 
 
@@ -165,17 +177,31 @@ def _way(objective: str) -> _Way:
         near := difflib.get_close_matches(objective, WORD_OBJECTIVES, 1, cutoff=0.75)
     ):
         raise SelftaughtError(f"there is no objective called {objective!r}", do=f"did you mean {near[0]}?")
-    kinds = {part: lookup.find(part, lookup.OBJECTIVES).stream.partition(".")[0] for part in objective.split("+")}
+    found = {part: lookup.find(part, lookup.OBJECTIVES) for part in objective.split("+")}
+    if shown := [part for part, kind in found.items() if kind.samples == "captions"]:
+        if len(found) > 1:
+            raise SelftaughtError(
+                f"{shown[0]} is learned between two frozen networks, alone", do="leave the others out"
+            )
+        return _CAPTIONS
+    kinds = {part: kind.stream.partition(".")[0] for part, kind in found.items()}
     (first, kind), *others = kinds.items()
     if unlike := [(other, theirs) for other, theirs in others if theirs != kind]:
         raise SelftaughtError(
             f"{first} learns from {_KINDS[kind]}, and {unlike[0][0]} from {_KINDS[unlike[0][1]]}",
             do="fuse objectives of one kind",
         )
-    return {IMAGE: _PICTURES, VIDEO: _CLIPS}.get(kind, _TRANSFORMERS)
+    return {IMAGE: _PICTURES, VIDEO: _CLIPS, PAIR: _PAIRS}.get(kind, _TRANSFORMERS)
 
 
-_KINDS = {"text": "text", IMAGE: "pictures", VIDEO: "videos"}
+_KINDS = {"text": "text", IMAGE: "pictures", VIDEO: "videos", PAIR: "pictures with words"}
+
+
+def _fitting(data: str, text: str | None) -> str | None:
+    """What is learned from the data where nobody says; None for what is learned from text."""
+    if holds_videos(data):
+        return "frame_order"
+    return "clip" if holds_pairs(data, text) else "simclr" if holds_pictures(data) else None
 
 
 def _label(data: str) -> str:

@@ -1,99 +1,120 @@
-"""From text to a model that answers questions about pairs, its own and another objective's."""
+"""Pictures with words from end to end: pretrained on, searched, told labels, measured."""
 
 import json
-import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
+from PIL import Image
 
+import selftaught
 from selftaught.errors import SelftaughtError
-from selftaught.pretrained import open_pretrained
-from selftaught.verbs.evaluate import evaluate
-from selftaught.verbs.pretrain import pretrain
+from selftaught.pairs.model import PairModel
+
+COLOURS = {
+    "red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "yellow": (230, 220, 20),
+    "black": (10, 10, 10), "white": (245, 245, 245),
+}  # fmt: skip
+SHAPES = ("square", "bar", "frame", "stripes")
+ZH = {"red": "红", "green": "绿", "blue": "蓝", "yellow": "黄", "black": "黑", "white": "白"}
+
+
+def drawn(colour: str, shape: str, shade: int) -> Image.Image:
+    array = np.full((32, 32, 3), 128, np.uint8)
+    mask = np.zeros((32, 32), bool)
+    if shape == "stripes":
+        mask[:, ::4] = True
+    else:
+        mask[8:24, (12 if shape == "bar" else 8) : (20 if shape == "bar" else 24)] = True
+    if shape == "frame":
+        mask[12:20, 12:20] = False
+    array[mask] = np.clip(np.array(COLOURS[colour]) + shade, 0, 255)
+    return Image.fromarray(array)
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
-    """Thirty documents whose sentences stand in alphabetical order, and ten of a single sentence."""
-    place = tmp_path_factory.mktemp("pairs") / "text"
-    place.mkdir()
-    for i in range(30):
-        lines = sorted(texts[i % 4 :: 2])
-        (place / f"{i}.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    for i in range(10):
-        (place / f"single {i}.txt").write_text("Only one sentence stands here.\n", encoding="utf-8")
-    return place
-
-
-def small(text: Path, out: Path, objective: str, **more: Any) -> dict[str, Any]:
-    settings = ["train.length=64", "train.precision=fp32"]
-    size = None if "init" in more else "tiny"
-    return pretrain(str(text), objective=objective, out=out, steps=4, batch=4, size=size, set_=settings, **more)
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """72 pictures of coloured shapes, each with an English and a Chinese caption, in a table with their colours."""
+    folder = tmp_path_factory.mktemp("shapes")
+    rows = []
+    for number, (colour, shape, shade) in enumerate((c, s, d) for c in COLOURS for s in SHAPES for d in (-8, 0, 8)):
+        drawn(colour, shape, shade).save(folder / f"{number}.png")
+        row = {"image": f"{number}.png", "en": f"a {colour} {shape}", "zh": f"{ZH[colour]}色", "label": colour}
+        rows.append(json.dumps(row, ensure_ascii=False) + "\n")
+    (folder / "captions.jsonl").write_text("".join(rows), encoding="utf-8")
+    return folder / "captions.jsonl"
 
 
 @pytest.fixture(scope="module")
-def fused(text: Path) -> tuple[Path, dict[str, Any]]:
-    return text.parent / "fused", small(text, text.parent / "fused", "mlm+nsp")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "run"
+    selftaught.pretrain(str(data), text="en,zh", out=out, steps=25, batch=24, set_=["data.held_out=0.25"])
+    return out
 
 
-def test_a_run_says_what_its_samples_are(text: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    report = small(text, tmp_path / "run", "sop")
-    said = capsys.readouterr().err
-    assert re.search(r"pairs of segments an epoch, about \d+ breaks between sentences; \d+ documents of one", said)
-    assert {"loss", "accuracy"} <= report["held_out"].keys()
-    assert "bits_per_byte" not in report["held_out"]
-    assert report["tokens"] < 16 * 64  # padding is not counted
+def report_of(run: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((run / "report.json").read_text())["pretrain"]
+    return found
 
 
-def test_the_answer_about_pairs_is_kept_with_the_run(fused: tuple[Path, dict[str, Any]], text: Path) -> None:
-    """And gone on from, by the same objective or one that shares the head."""
-    parts = open_pretrained(fused[0]).parts
-    assert {name for name in parts if name.startswith("heads.")} == {
-        f"heads.nsp.{layer}.{kind}" for layer in ("pooler", "answer") for kind in ("weight", "bias")
-    }
-    again = evaluate(str(fused[0]), str(text))
-    own = evaluate(str(fused[0]), str(text), objective="nsp")
-    assert own["measures"]["loss"] == pytest.approx(again["measures"]["nsp.loss"], rel=0.2)  # masked, there
+def test_clip_is_what_pairs_are_pretrained_with(run: Path) -> None:
+    report = report_of(run)
+    assert report["objective"] == "clip"
+    assert report["rows"]["kept"] == 72
+    assert report["held_out"]["chance_loss"] == pytest.approx(np.log(report["held_out_pictures"]))
+    assert set(report["retrieval"]) >= {"all"}
+    for page in ("views.png", "retrieval.png", "curve.png", "report.md", "README.md"):
+        assert (run / page).stat().st_size > 0
+    assert "zero-shot-image-classification" in (run / "README.md").read_text()
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert metrics[-1]["loss"] < 0.9 * metrics[0]["loss"]
+    assert any("caption_R@10" in line for line in metrics)
 
 
-def test_a_run_is_asked_another_objective_s_question(fused: tuple[Path, dict[str, Any]], text: Path) -> None:
-    found = evaluate(str(fused[0]), str(text), objective="sop")
-    assert found["objective"] == "sop"
-    assert 0 <= found["measures"]["accuracy"] <= 1
-    assert evaluate(str(fused[0]), str(text), objective="sop") == found
-    kept = json.loads((fused[0] / "report.json").read_text(encoding="utf-8"))["evaluate"]
-    assert kept["objective"] == "sop"
+def test_a_run_repeats_to_the_bit_and_goes_on_from_where_it_was(data: Path, tmp_path: Path) -> None:
+    vectors = []
+    for name in ("one", "two"):
+        selftaught.pretrain(str(data), text="en", out=tmp_path / name, steps=2, batch=16)
+        vectors.append(PairModel.load(tmp_path / name).of_texts(["a red bar"]))
+    assert np.array_equal(*vectors)
+    selftaught.pretrain(str(data), text="en", out=tmp_path / "on", steps=1, batch=16, init=tmp_path / "one")
+    begun = PairModel.load(tmp_path / "on").of_texts(["a red bar"])
+    assert np.abs(begun - vectors[0]).max() < 0.2
+    with pytest.raises(SelftaughtError, match="projection=128"):
+        selftaught.pretrain(
+            str(data), out=tmp_path / "other", steps=1, init=tmp_path / "one", set_=["objective.options.projection=64"]
+        )
 
 
-def test_the_head_is_lent_not_made_anew(fused: tuple[Path, dict[str, Any]], text: Path) -> None:
-    """Weights that always say "right" say so to either question: half of the pairs are right."""
-    from safetensors.torch import load_file, save_file
-
-    file = fused[0] / "heads.safetensors"
-    before = load_file(file)
-    try:
-        save_file({**before, "heads.nsp.answer.bias": torch.tensor([100.0, 0.0])}, file)
-        found = [evaluate(str(fused[0]), str(text), objective=name)["measures"] for name in ("nsp", "sop")]
-    finally:
-        save_file(before, file)
-    for measures in found:
-        assert measures["loss"] == pytest.approx(100 * (1 - measures["accuracy"]), abs=5)
-
-
-def test_what_was_never_trained_is_not_asked(fused: tuple[Path, dict[str, Any]], text: Path, tmp_path: Path) -> None:
-    small(text, tmp_path / "mlm", "mlm")
-    with pytest.raises(SelftaughtError, match="never trained to answer this: it has no PairHead"):
-        evaluate(str(tmp_path / "mlm"), str(text), objective="nsp")
-    with pytest.raises(SelftaughtError, match="no objective called 'nsq'"):
-        evaluate(str(fused[0]), str(text), objective="nsq")
-    small(text, tmp_path / "sop", "sop", init=fused[0])
-    with pytest.raises(SelftaughtError, match="it has no MaskedLMHead"):
-        evaluate(str(tmp_path / "sop"), str(text), objective="mlm")
+def test_each_tower_begins_from_a_run_of_its_own(data: Path, tmp_path: Path) -> None:
+    pictures, texts = tmp_path / "pictures", tmp_path / "texts"
+    selftaught.pretrain(str(data.parent), objective="simclr", size="conv-tiny", out=pictures, steps=1, batch=8)
+    selftaught.pretrain(str(data), objective="mlm", text="en", size="tiny", out=texts, steps=1, batch=4)
+    both = tmp_path / "both"
+    towers = [f"model.text_init={texts}"]
+    selftaught.pretrain(str(data), text="en", out=both, steps=1, batch=8, init=pictures, set_=towers)
+    model = PairModel.load(both)
+    assert model.picture.config.model_type == "regnet"
+    assert model.text.config.model_type == "modernbert"
+    assert not (both / "model" / "config.json").exists()
+    assert (both / "model" / "towers.safetensors").exists()
 
 
-def test_text_without_pairs_is_refused_and_named(tmp_path: Path) -> None:
-    (tmp_path / "records.csv").write_text("text\n" + "one sentence alone\n" * 300, encoding="utf-8")
-    with pytest.raises(SelftaughtError, match="no pairs of sentences"):
-        small(tmp_path / "records.csv", tmp_path / "run", "nsp")
+def test_what_cannot_be_meant_is_told(data: Path, tmp_path: Path) -> None:
+    for wrong, asked in {
+        "no size 'vit-tiny'": {"size": "vit-tiny"},
+        "--size and --init": {"size": "clip-tiny", "init": tmp_path},
+        "pairs of a batch": {"set_": ["train.accumulate=2"]},
+        "no column 'english'": {"text": "english"},
+    }.items():
+        with pytest.raises(SelftaughtError, match=wrong):
+            selftaught.pretrain(str(data), objective="clip", out=tmp_path / "out", steps=1, **asked)  # type: ignore[arg-type]
+    with pytest.raises(SelftaughtError, match="clip learns from pictures with words"):
+        selftaught.pretrain(str(data), objective="clip+mlm", out=tmp_path / "out", steps=1)
+
+
+def test_a_preview_trains_nothing(data: Path, tmp_path: Path) -> None:
+    selftaught.pretrain(str(data), text="en", out=tmp_path / "out", preview=True)
+    assert (tmp_path / "out" / "views.png").exists()
+    assert not (tmp_path / "out" / "model").exists()

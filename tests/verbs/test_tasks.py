@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 
 from selftaught import finetuning
 from selftaught.backbones.flamingo import Flamingo
-from selftaught.flamingo import save_network
+from selftaught.flamingo.folder import save_network
 from selftaught.pretrained import open_towers
 from selftaught.task import Task
 

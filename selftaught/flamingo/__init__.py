@@ -1,0 +1,1 @@
+"""Language models that see pictures: pretraining on captions, describing, and questions with examples."""

@@ -1,0 +1,1 @@
+"""Pictures with words: pretraining, retrieval, zero-shot labels."""
