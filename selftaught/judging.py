@@ -319,6 +319,17 @@ def judge(
     return verdict, judge
 
 
+def few_label_draws(labels: Sequence[str], budgets: Sequence[int | None], seeds: Sequence[int]) -> list[Draw]:
+    """Budgets that differ, each with its draws of rows; a budget no class can fill any more means all rows."""
+    most = int(max(np.unique(labels, return_counts=True)[1]))
+    differing = [b for b in budgets if b is not None and b < most] + ([None] if None in budgets else [])
+    return [
+        Draw(budget, seed, few_label_subset(labels, budget, seed).tolist())
+        for budget in differing or [None]
+        for seed in seeds
+    ]
+
+
 def better(methods: Sequence[str], points: Sequence[Point]) -> str:
     """The method with the best mean over budgets. Chosen on test scores, so the first is kept unless it is clear."""
     means = {m: float(np.mean([p.mean for p in points if p.method == m])) for m in methods}

@@ -12,11 +12,21 @@ import numpy as np
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.errors import SelftaughtError
-from selftaught.judging import CONTROL, FINETUNED, PROBE, UNTRAINED_FINETUNED, UNTRAINED_PROBE, Draw, Verdict, better
+from selftaught.judging import (
+    CONTROL,
+    FINETUNED,
+    PROBE,
+    UNTRAINED_FINETUNED,
+    UNTRAINED_PROBE,
+    Draw,
+    Verdict,
+    better,
+    few_label_draws,
+)
 from selftaught.metrics.efficiency import Point, labels_saved, verdict_sentence
 from selftaught.metrics.knn import knn_predict
 from selftaught.metrics.probe import fit_probe
-from selftaught.metrics.sampling import few_label_subset, split_train_test
+from selftaught.metrics.sampling import split_train_test
 from selftaught.metrics.scores import classification_scores
 from selftaught.pictures.classifying import ClassifyPictures
 from selftaught.pictures.lessons import finetune_pictures_quickly
@@ -163,17 +173,10 @@ class PictureJudge:
         return [derive("verdict", self.seed, i) % 2**31 for i in range(self.seeds)]
 
     def _draws(self) -> list[Draw]:
-        """Budgets that differ, each with its draws of rows; a budget no class can fill any more means all rows."""
-        labels = self.pictures.train_labels
-        most = int(max(np.unique(labels, return_counts=True)[1]))
-        budgets = [b for b in self.budgets if b is not None and b < most] + ([None] if None in self.budgets else [])
-        draws = []
-        for budget in budgets or [None]:
-            for seed in self._seeds():
-                draw = Draw(budget, seed, few_label_subset(labels, budget, seed).tolist())
-                self._sizes[budget] = len(draw.rows)
-                self.drawn.setdefault(str(budget or "all"), []).append(draw.rows)
-                draws.append(draw)
+        draws = few_label_draws(self.pictures.train_labels, self.budgets, self._seeds())
+        for draw in draws:
+            self._sizes[draw.budget] = len(draw.rows)
+            self.drawn.setdefault(str(draw.budget or "all"), []).append(draw.rows)
         return draws
 
     def _judge(

@@ -47,6 +47,7 @@ FLOORS = (
         "few_shot",
         "picture_judging",
         "picture_shots",
+        "video_judging",
         "picture_distilling",
         "suites",
         "verbs",

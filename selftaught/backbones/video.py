@@ -1,5 +1,6 @@
 """A network over the frames of clips: that of pictures, on each frame by itself."""
 
+import torch
 from torch import Tensor, nn
 
 from selftaught.backbones.vision import PictureBackbone
@@ -56,3 +57,36 @@ def video_backbone(backbones: nn.ModuleDict) -> VideoBackbone:
     found = backbones[VIDEO]
     assert isinstance(found, VideoBackbone)
     return found
+
+
+class ClipHead(nn.Module):
+    """From the vectors of the frames of a clip [B, F, D] to logits [B, K]: attention over time.
+
+    What is read of each step from a frame to the next is the mean of both, how the second differs, and by how much; how
+    far frames lie apart is read of the whole. Each step counts by a weight that it says itself, evenly at first.
+    """
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList([nn.LayerNorm(width) for _ in range(4)])  # steps are far smaller than what moves
+        self.score = nn.Linear(3 * width, 1)
+        self.answer = nn.Linear(4 * width, classes)
+        nn.init.zeros_(self.score.weight)
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        steps = self._steps(vectors)
+        weights = self._weights(steps)[..., None]
+        pooled = [(weights * step).sum(1) for step in steps] + [self.parts[3](vectors.std(1))]
+        return self.answer(torch.cat(pooled, -1))
+
+    def attention(self, vectors: Tensor) -> Tensor:
+        """The weight of each step, [B, F - 1]; they sum to 1."""
+        return self._weights(self._steps(vectors))
+
+    def _steps(self, vectors: Tensor) -> list[Tensor]:
+        before, after = vectors[:, :-1], vectors[:, 1:]
+        seen = ((before + after) / 2, after - before, (after - before).abs())
+        return [part(one) for part, one in zip(self.parts, seen, strict=False)]
+
+    def _weights(self, steps: list[Tensor]) -> Tensor:
+        return self.score(torch.cat(steps, -1)).squeeze(-1).softmax(-1)

@@ -76,9 +76,13 @@ class PictureSource:
 
 
 def fingerprint(files: list[Path]) -> str:
-    """What changes when one of the files does."""
+    """What changes when one of the files does; one that is not there, as a broken link, is a file too."""
     digest = hashlib.sha256()
     for file in files:
-        status = file.stat()
-        digest.update(repr((str(file.resolve()), status.st_size, status.st_mtime_ns)).encode())
+        try:
+            status = file.stat()
+            facts = (str(file.resolve()), status.st_size, status.st_mtime_ns)
+        except OSError:
+            facts = (str(file), -1, 0)
+        digest.update(repr(facts).encode())
     return digest.hexdigest()

@@ -76,6 +76,11 @@ class Tally:
         }
 
 
+def shown_record(record: dict[str, Any]) -> str:
+    """A row that was set aside, as :meth:`Tally.to_json` has it, in words."""
+    return str(Quarantined(**record))
+
+
 def tally_sentence(tally: dict[str, Any], log: Path) -> str:
     """What :meth:`Tally.to_json` says, in words.
 

@@ -20,7 +20,7 @@ MOST_PIXELS = 36_000_000  # of a frame, as 8K has them; a head that promises mor
 MOST_FRAMES = 6_000  # that are kept of a video: ten minutes at ten a second
 _READERS = "mov,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,flv,asf,ogg,gif,yuv4mpegpipe,3gp,h264,hevc,ivf,apng"
 _CUT = 0.9  # of the length that a file says must be there
-_NEAR = 1e-4  # seconds that times may be off by rounding
+_NEAR = 2e-3  # seconds that times may be off: .mkv and .gif round them
 _LONGEST_STILL = 10.0  # seconds that a frame stands at most: a broken time stamp would make it hours
 
 

@@ -8,7 +8,7 @@ clips.json     where each comes from, its first frame, its label, which are held
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -193,6 +193,34 @@ def prepare_videos(
         known["copies"],
         folder,
     )
+
+
+def in_memory(some: Sequence[tuple[VideoItem, np.ndarray]], rate: float) -> VideoStore:
+    """A store of a few clips, as :func:`decoded` gives them, that is nowhere on disk."""
+    items, clips = [item for item, _ in some], [frames for _, frames in some]
+    return VideoStore(
+        np.concatenate(clips),
+        np.concatenate([motion_of(frames) for frames in clips]),
+        np.cumsum([0, *map(len, clips)]),
+        rate,
+        tuple(item.file if not item.line else f"{item.file}:{item.line}" for item in items),
+        tuple(item.label for item in items),
+        np.zeros(len(clips), bool),
+        f"{len(clips):,} clips",
+        {},
+        0,
+        Path(),
+    )
+
+
+def clip_digests(folder: Path) -> tuple[int, float, set[bytes]] | None:
+    """Of the store in a folder the resolution, the rate and the SHA-256 of each clip's pixels; None if it is gone."""
+    known = _read(folder)
+    if known is None or not (folder / _FRAMES).is_file():
+        return None
+    frames, starts = np.load(folder / _FRAMES, mmap_mode="r"), known["starts"]
+    digests = {hashlib.sha256(frames[first:after].tobytes()).digest() for first, after in pairwise(starts)}
+    return known["asked"]["resolution"], known["asked"]["rate"], digests
 
 
 def _make(source: VideoSource, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:

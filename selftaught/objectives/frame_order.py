@@ -26,6 +26,7 @@ class FrameOrder(Objective):
     (section 3.1). Clips in which nothing moves are not asked about.
 
     Args:
+        span: the stretch of the window that the five frames lie in, as a share of it: what comes back has no order.
         area, flip, jitter, grey: see :class:`selftaught.pretext.image.Views`; all frames of a clip are changed alike.
         hidden: width of the head.
     """
@@ -33,6 +34,7 @@ class FrameOrder(Objective):
     stream: ClassVar[str] = "video.ordered"
     corrupts: ClassVar[bool] = True
 
+    span: float = 0.5
     area: float = 0.6
     flip: float = 0.5
     jitter: float = 0.4
@@ -42,7 +44,7 @@ class FrameOrder(Objective):
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """To ``frames`` float [B, 5, 3, H, W], in the order of time or backwards, and what is ``asked`` bool [B]."""
         motion = samples["motion"]
-        places = moving_places(motion, rng, 5)
+        places = moving_places(motion, rng, 5, self.span)
         backwards = rng.uniform("backwards") < 0.5
         places = torch.where(backwards[:, None].to(places.device), places.flip(1), places)
         some = {"frames": picked(samples["frames"], places)}

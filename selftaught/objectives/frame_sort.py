@@ -25,6 +25,7 @@ class FrameSort(Objective):
 
     Args:
         count: frames that are mixed.
+        span: the stretch of the window that they lie in, as a share of it: what comes back has no order.
         area, flip, jitter, grey: see :class:`selftaught.pretext.image.Views`; all frames of a clip are changed alike.
         hidden: width of the head.
     """
@@ -33,6 +34,7 @@ class FrameSort(Objective):
     corrupts: ClassVar[bool] = True
 
     count: int = 4
+    span: float = 0.5
     area: float = 0.6
     flip: float = 0.5
     jitter: float = 0.4
@@ -49,7 +51,7 @@ class FrameSort(Objective):
         answer = rng.integers("order", len(known))
         mixed = known[answer]
         mixed = torch.where((rng.uniform("backwards") < 0.5)[:, None], mixed.flip(1), mixed)
-        places = moving_places(motion, rng, self.count)
+        places = moving_places(motion, rng, self.count, self.span)
         some = {"frames": picked(samples["frames"], places.gather(1, mixed.to(places.device)))}
         asked = moves(motion)
         how = Views(self.area, flip=self.flip, jitter=self.jitter, grey=self.grey)

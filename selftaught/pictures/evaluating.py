@@ -9,10 +9,11 @@ import numpy as np
 import torch
 
 from selftaught import lookup
+from selftaught.backbones.vision import IMAGE
 from selftaught.data.loader import Batches
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import Pictures, PictureStore, prepare_pictures
-from selftaught.data.tally import WHOLE_FILE
+from selftaught.data.tally import shown_record
 from selftaught.errors import SelftaughtError
 from selftaught.facts import shown
 from selftaught.loop import Learner, evaluate
@@ -50,24 +51,14 @@ class PictureRun:
         Raises:
             SelftaughtError: if it is no run of pretrain on pictures, or its files are damaged.
         """
-        run, model = Run(Path(place)), PictureModel.load(place, precision)
-        parts = run.load_parts()
-        if not run.recipe.exists() or not parts:
-            raise SelftaughtError(
-                "the heads that answered this network's objective are not at hand",
-                where=str(place),
-                do="give the folder of a run of pretrain; of any network selftaught verdict tells what it is worth",
-            )
-        recipe = read_recipe(run.recipe)
-        goal = recipe.objective
-        objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
+        model = PictureModel.load(place, precision)
+        recipe, objective = own_objective(Run(Path(place)))
+        if objective.stream.partition(".")[0] != IMAGE:
+            what = f"{objective.name} asks about videos, and these are pictures"
+            raise SelftaughtError(what, where=str(place), do="give videos; selftaught verdict judges it on pictures")
         backbones = picture_backbones(model.backbone, teacher_of(recipe, objective))
         learner = Learner(backbones, objective, Spec(image=model.spec), precision)
-        try:
-            learner.heads.load_state_dict({name.removeprefix(_HEADS): part for name, part in parts.items()})
-        except RuntimeError as error:
-            what = "the heads of this run are not those of its objective"
-            raise SelftaughtError(what, where=str(run.folder / "heads.safetensors"), do="repeat the run") from error
+        restore_heads(learner, Run(Path(place)))
         return cls(model, recipe, objective, learner)
 
     def losses(self, pixels: np.ndarray, seed: int = 0) -> dict[str, float]:
@@ -79,6 +70,37 @@ class PictureRun:
     @property
     def learner_spec(self) -> Spec:
         return Spec(image=self.model.spec)
+
+
+def own_objective(run: Run) -> tuple[Recipe, Objective]:
+    """What a run was pretrained by.
+
+    Raises:
+        SelftaughtError: if that is not known.
+    """
+    if not run.recipe.exists() or not run.load_parts():
+        raise SelftaughtError(
+            "the heads that answered this network's objective are not at hand",
+            where=str(run.folder),
+            do="give the folder of a run of pretrain; of any network selftaught verdict tells what it is worth",
+        )
+    recipe = read_recipe(run.recipe)
+    goal = recipe.objective
+    return recipe, lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
+
+
+def restore_heads(learner: Learner, run: Run) -> None:
+    """Give a learner the heads that a run kept.
+
+    Raises:
+        SelftaughtError: if they are another objective's.
+    """
+    parts = run.load_parts()
+    try:
+        learner.heads.load_state_dict({name.removeprefix(_HEADS): part for name, part in parts.items()})
+    except RuntimeError as error:
+        what = "the heads of this run are not those of its objective"
+        raise SelftaughtError(what, where=str(run.folder / "heads.safetensors"), do="repeat the run") from error
 
 
 def evaluate_pictures(
@@ -95,7 +117,7 @@ def evaluate_pictures(
         f"data        {store.description}",
         f"pictures    {store.tally['rows']:,} in = {store.tally['kept']:,} kept + "
         f"{store.tally['quarantined_rows']:,} quarantined",
-        *(f"            {_place(one)}: {one['why']}" for one in store.tally["quarantined"][:3]),
+        *(f"            {shown_record(one)}" for one in store.tally["quarantined"][:3]),
     ]
     classifier = PictureClassifier.load(run, precision)
     report: dict[str, Any] = {"verb": "evaluate", "rows": store.tally, "notes": []}
@@ -104,10 +126,6 @@ def evaluate_pictures(
     found = PictureRun.load(run, precision)
     found.learner.to(device)
     return report | {"objective": found.objective.name, "measures": _of_objective(found, store)}, lines
-
-
-def _place(record: dict[str, Any]) -> str:
-    return record["file"] if record["line"] == WHOLE_FILE else f"{record['file']}:{record['line']}"
 
 
 def _of_classes(classifier: PictureClassifier, store: PictureStore) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def prepare_picture_finetuning(run: Run, recipe: Recipe) -> PictureFinetuning:
         SelftaughtError: for what only text has, or labels that nothing can be learned from.
     """
     goal, data, train = recipe.objective, recipe.data, recipe.train
-    _refuse(recipe)
+    refuse_text_tasks(recipe, "pictures")
     assert recipe.model.init is not None
     device = pick_device(train.device)
     precision = train.precision or pick_precision(device)
@@ -141,12 +141,20 @@ def _labelled(
     return prepare_pictures(source, run.folder / folder, resolution=model.spec.resolution, seed=0, keep=run.has_begun)
 
 
-def _refuse(recipe: Recipe) -> None:
+def refuse_text_tasks(recipe: Recipe, what: str) -> None:
+    """Refuse what only text has.
+
+    Args:
+        what: the labels are of.
+
+    Raises:
+        SelftaughtError: if there is any.
+    """
     data, train = recipe.data, recipe.train
     if recipe.objective.name != TASK:
         raise SelftaughtError(
             f"{recipe.objective.name} is a task of text, and this run holds a network over pictures",
-            do="leave --task out: pictures are told into classes",
+            do=f"leave --task out: {what} are told into classes",
         )
     given = {"--text": data.text, "--second": data.second, "--unlabelled": data.unlabelled}
     for name, value in given.items():

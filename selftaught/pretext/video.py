@@ -47,22 +47,38 @@ def picked(frames: Tensor, places: Tensor) -> Tensor:
     return frames[torch.arange(len(frames), device=frames.device)[:, None], places.to(frames.device)]
 
 
-def moving_places(motion: Tensor, rng: Randomness, count: int) -> Tensor:
+def moving_places(motion: Tensor, rng: Randomness, count: int, span: float = 1.0) -> Tensor:
     """Places of ``count`` frames of each window, in order and all different, int64 [B, count].
 
-    They part the motion of the window evenly, not its time, but for a draw: where much happens they lie close, and
-    while nothing moves there is none (Misra et al. 2016, section 3.1, choose windows of high motion for the same end).
+    They lie in a stretch of the window, drawn in proportion to how much moves in it (Misra et al. 2016, section 3.1),
+    and part its motion evenly, not its time, but for a draw: where much happens they are close.
+
+    Args:
+        span: the stretch, as a share of the window; it has room for ``count`` frames at least.
+
+    Raises:
+        ValueError: if a window has fewer frames.
     """
     frames = motion.shape[1] + 1
     if not 1 < count <= frames:
         raise ValueError(f"{count} frames cannot be chosen of {frames}")
+    length = min(max(round(span * frames), count), frames)
     steps = motion + motion.mean(1, keepdim=True) / 10 + 1e-9  # a little of the time: a still frame may be chosen too
-    moved = torch.cat([torch.zeros_like(steps[:, :1]), steps.cumsum(1)], 1)
-    shares = (torch.arange(count) + rng.uniform("places", count).to(motion.device)) / count
+    first = _drawn(steps.unfold(1, length - 1, 1).sum(-1), rng)  # [B], of the places where the stretch may begin
+    within = steps.gather(1, first[:, None] + torch.arange(length - 1, device=motion.device))
+    moved = torch.cat([torch.zeros_like(within[:, :1]), within.cumsum(1)], 1)
+    shares = (torch.arange(count) + rng.uniform("places", count)).to(motion.device) / count
     places = torch.searchsorted(moved, shares * moved[:, -1:], right=True) - 1
     order = torch.arange(count, device=motion.device)
     places = (places - order).cummax(1).values + order  # each after the one before
-    return torch.minimum(places, frames - count + order)
+    return torch.minimum(places, length - count + order) + first[:, None]
+
+
+def _drawn(odds: Tensor, rng: Randomness) -> Tensor:
+    """One of the columns of each row [B, K], in proportion to its number: int64 [B]."""
+    edges = odds.cumsum(1)
+    drawn = rng.uniform("stretch", 1).to(odds.device) * edges[:, -1:]
+    return torch.searchsorted(edges, drawn, right=True).squeeze(1).clamp(max=odds.shape[1] - 1)
 
 
 def moves(motion: Tensor) -> Tensor:

@@ -16,12 +16,14 @@ from selftaught.data.picture_source import holds_pictures, open_pictures
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource
+from selftaught.data.video_source import holds_videos, open_videos
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown_fact
 from selftaught.lookup import find_task
 from selftaught.pictures.ranking import rank_objectives, ranking_lines
 from selftaught.pictures.survey import Survey, survey_lines
 from selftaught.schedule import parse_duration
+from selftaught.video.survey import VideoSurvey, video_survey_lines
 
 _SHOWN = 10
 _CHARACTERS_A_TOKEN = {True: 1.0, False: 4.0}  # Chinese or not, roughly
@@ -44,7 +46,7 @@ def check(
     """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is written.
 
     Args:
-        data: A folder, a file, builtin:NAME or hf:NAME, of text or of pictures.
+        data: A folder, a file, builtin:NAME or hf:NAME, of text, pictures or videos.
         labels: Labels as for finetune, to be checked as well.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         text: The column that holds the text.
@@ -54,6 +56,8 @@ def check(
         for_: With --pretext, how long each.
         json: Print one JSON object.
     """
+    if holds_videos(data):
+        return _videos(data, labels, pretext=pretext, json=json)
     if holds_pictures(data):
         return _pictures(data, labels, parse_duration(for_) if pretext else None, json=json)
     if pretext:
@@ -128,6 +132,24 @@ def _pictures(data: str, labels: str | None, seconds: float | None, *, json: boo
             trials = rank_objectives(data, seconds, Path(folder), note)
         report["pretext"] = [trial.to_json() for trial in trials]
         lines += ["", *ranking_lines(trials, seconds)]
+    return tell(report, [*lines, *(f"advice      {sentence}" for sentence in report["advice"])], json=json)
+
+
+def _videos(data: str, labels: str | None, *, pretext: bool, json: bool) -> dict[str, Any]:
+    if pretext:
+        raise SelftaughtError("--pretext tries objectives on pictures, and these are videos", do="leave it out")
+    survey = VideoSurvey.of(open_videos(data))
+    report: dict[str, Any] = {"verb": "check", "kind": "videos", **survey.to_json(), "advice": survey.advice()}
+    lines = [f"data        {survey.description}", f"rows        {survey.tally.summary()}", *_named(survey.tally)]
+    lines += video_survey_lines(report)
+    if labels is not None:
+        other = VideoSurvey.of(open_videos(labels))
+        known = set(survey.digests)
+        report["labels"] = {**other.to_json(), "also_in_data": sum(one in known for one in other.digests)}
+        lines += ["", f"labelled    {other.description}", f"rows        {other.tally.summary()}", *_named(other.tally)]
+        lines += video_survey_lines(report["labels"])
+        lines.append(f"both        {report['labels']['also_in_data']:,} of them are in the data")
+        report["advice"] += other.advice()
     return tell(report, [*lines, *(f"advice      {sentence}" for sentence in report["advice"])], json=json)
 
 

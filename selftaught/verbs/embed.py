@@ -17,17 +17,22 @@ from selftaught.data.picture_store import decoded
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row
+from selftaught.data.video_source import holds_videos, open_videos
+from selftaught.data.video_store import decoded as decoded_clips
+from selftaught.data.video_store import in_memory
 from selftaught.errors import SelftaughtError
 from selftaught.features import POOLS, sentence_vectors, text_features
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import open_pretrained
 from selftaught.verbs import Place
+from selftaught.video.model import VideoModel
 from selftaught.word2vec.formats import write_binary, write_text
 from selftaught.word2vec.model import WordModel, holds_words
 
 _ROWS_AT_ONCE = 4096
 _PICTURES_AT_ONCE = 512
+_CLIPS_AT_ONCE = 32
 _WORD_FORMS = {".txt": write_text, ".bin": write_binary}
 
 
@@ -37,20 +42,22 @@ def embed(
     *,
     out: Place,
     text: str | None = None,
+    frames: bool = False,
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Write the vector of each row of the data to a Parquet file: text, file, line, vector; of pictures file, line,
-    label, vector.
+    """Write the vector of each row of the data to a Parquet file: text, file, line, vector; of pictures and videos
+    file, line, label, vector.
 
     It is the sentence vector of a model that was trained to make one, and otherwise the features that a probe sees; of
     word vectors, the weighted mean of a text's words. Without DATA, word vectors themselves are written.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
-        data: Text or pictures as for pretrain; a line of a text file is a row.
+        data: Text, pictures or videos as for pretrain; a line of a text file is a row.
         out: The Parquet file; of the words themselves also .txt or .bin, which are word2vec's own forms.
         text: The column that holds the text.
+        frames: Of videos write a vector of each frame, with its second, rather than one of each clip.
         device: cpu, cuda, …
         json: Print one JSON object.
     """
@@ -59,7 +66,15 @@ def embed(
         return _words(WordModel.load(run), out, json)
     if out.is_dir():
         raise SelftaughtError("this is a folder, not a Parquet file", where=str(out), do="name a file in it")
-    found = _of_pictures(run, data, device) if holds_picture_model(run) else _of_text(run, data, text, device)
+    moving = holds_picture_model(run) and holds_videos(data)
+    if frames and not moving:
+        raise SelftaughtError(
+            "--frames is for videos", do="leave it out, or give a run on pictures or videos, and videos"
+        )
+    if moving:
+        found = _of_videos(run, data, device, frames=frames)
+    else:
+        found = _of_pictures(run, data, device) if holds_picture_model(run) else _of_text(run, data, text, device)
     width, kind, tally = found.width, found.kind, found.tally
     schema = pa.schema([*found.columns, ("vector", pa.list_(pa.float32(), width))])
     aside = out.with_name(out.name + ".partial")
@@ -135,6 +150,40 @@ def _of_pictures(run: Place, data: str, device: str | None) -> _Found:
 
     columns = [("file", pa.string()), ("line", pa.int64()), ("label", pa.string())]
     return _Found(model.backbone.width, "features of pictures", columns, blocks(), tally, require)
+
+
+def _of_videos(run: Place, data: str, device: str | None, *, frames: bool) -> _Found:
+    where = pick_device(device)
+    model, tally, source = VideoModel.load(run, pick_precision(where)), Tally(), open_videos(data)
+    picture, rate = model.picture, model.spec.rate
+    picture.backbone.to(where)
+
+    def blocks() -> Iterator[tuple[list[list[Any]], np.ndarray]]:
+        clips = decoded_clips(source, picture.spec.resolution, rate, tally)
+        while block := list(islice(clips, _CLIPS_AT_ONCE)):
+            items, store = [item for item, _ in block], in_memory(block, rate)
+            times = [len(one) if frames else 1 for _, one in block]
+            columns = [
+                [name for item, n in zip(items, times, strict=True) for name in [getattr(item, column)] * n]
+                for column in ("file", "line", "label")
+            ]
+            if frames:
+                columns.append([place / rate for n in times for place in range(n)])
+                yield columns, picture.features(store.frames)
+            else:
+                yield columns, model.features(store, range(len(items)))
+
+    def require() -> None:
+        if not tally.kept:
+            what = f"not one clip can be used; {'; '.join(tally.named(1))}"
+            raise SelftaughtError(what, where=source.description, do="give other videos")
+
+    names = [("file", pa.string()), ("line", pa.int64()), ("label", pa.string())]
+    if frames:
+        return _Found(
+            picture.backbone.width, "features of frames", [*names, ("second", pa.float64())], blocks(), tally, require
+        )
+    return _Found(model.width, "features of clips", names, blocks(), tally, require)
 
 
 def _vectors(run: Place, device: str | None) -> tuple[Callable[[list[str]], np.ndarray], int, str]:

@@ -14,6 +14,7 @@ from selftaught.console import table, tell
 from selftaught.data.examples import Columns
 from selftaught.data.labels import read_labels
 from selftaught.data.picture_question_files import read_picture_questions
+from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.few_shot import DRAWS, Asking, few_shot
 from selftaught.finetuning import answers
@@ -32,6 +33,8 @@ from selftaught.suites import OF_WORDS, find_suite
 from selftaught.task import Task
 from selftaught.tasks.vqa import Vqa
 from selftaught.verbs import Place
+from selftaught.video.classifying import is_taught_clips
+from selftaught.video.evaluating import evaluate_videos
 from selftaught.word2vec.measuring import measure_words
 from selftaught.word2vec.model import WordModel, holds_words
 
@@ -58,7 +61,8 @@ def evaluate(
     device: str | None = None,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Measure a run on data it was not trained on: a pretrained one on text or pictures, a fine-tuned one on labels.
+    """Measure a run on data it was not trained on: a pretrained one on text, pictures or videos, a fine-tuned one on
+    labels.
 
     With --suite it is measured on a published test, with --shots on labels by prompting.
 
@@ -147,10 +151,11 @@ def _of_words(
 
 
 def _of_pictures(run: Place, data: str, label: str | None, device: str | None, json: bool) -> dict[str, Any]:
-    """Measure a network over pictures: a fine-tuned one on labels, a pretrained one by its own objective."""
+    """Measure a network over pictures or clips: a fine-tuned one on labels, a pretrained one by its own objective."""
     place, where = Run(Path(run)), pick_device(device)
+    measure = evaluate_videos if is_taught_clips(run) or holds_videos(data) else evaluate_pictures
     with tempfile.TemporaryDirectory() as folder:
-        report, lines = evaluate_pictures(str(run), data, label, Path(folder), where, pick_precision(where))
+        report, lines = measure(str(run), data, label, Path(folder), where, pick_precision(where))
     lines += ["", *_measured(report.get("classes", {}), report["measures"])]
     recipe = read_recipe(place.recipe) if place.recipe.exists() else None
     return _told(report, lines, data, place if recipe else None, recipe, json)

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
+from selftaught.data.video_source import holds_videos
 from selftaught.pictures.finetuning import (
     PictureFinetuning,
     prepare_picture_finetuning,
@@ -19,6 +20,7 @@ from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 from selftaught.task_run import Ready, prepare_finetuning, run_finetuning
 from selftaught.verbs import Place
+from selftaught.video.finetuning import ClipFinetuning, prepare_clip_finetuning, run_clip_finetuning
 
 
 def finetune(
@@ -44,7 +46,7 @@ def finetune(
     dry_run: bool = False,
     json: bool = False,
 ) -> dict[str, Any]:
-    """Teach a pretrained model a task from labels, of text or of pictures.
+    """Teach a pretrained model a task from labels, of text, pictures or videos.
 
     A part of the labels is set aside to know when to stop; the weights of its best check are kept. The same command
     again resumes an interrupted run.
@@ -52,7 +54,8 @@ def finetune(
     Args:
         run: A run, or any checkpoint folder of transformers.
         labels: The labels in the usual file of the task: a table, or for classify a folder with a subfolder a class;
-            of pictures such a folder, a table of paths and labels, or whatever else pretrain reads that names labels.
+            of pictures and videos such a folder, a table of paths and labels, or whatever else pretrain reads that
+            names labels.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         out: The new run folder; RUN-TASK if not given.
         test: Labels to be scored on at the end; never used to train or to stop.
@@ -99,8 +102,10 @@ def finetune(
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
             return tell(done, finetuned_lines(done), json=json)
-        ready: Ready | PictureFinetuning
-        if pictured:
+        ready: Ready | PictureFinetuning | ClipFinetuning
+        if pictured and holds_videos(asked.data.path):
+            ready = prepare_clip_finetuning(new, before or asked)
+        elif pictured:
             ready = prepare_picture_finetuning(new, before or asked)
         else:
             model_folder(asked.model.text_init or begun_from)  # a wrong model is told of before its labels are read
@@ -110,7 +115,9 @@ def finetune(
         if dry_run:
             return tell(ready.to_json(), ["dry run: nothing was trained"], json=json)
         replace_file(new.recipe, ready.recipe.to_yaml())
-        if isinstance(ready, PictureFinetuning):
+        if isinstance(ready, ClipFinetuning):
+            report = run_clip_finetuning(new, ready)
+        elif isinstance(ready, PictureFinetuning):
             report = run_picture_finetuning(new, ready)
         else:
             report = run_finetuning(new, ready)

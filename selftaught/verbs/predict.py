@@ -20,6 +20,10 @@ from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import decoded
 from selftaught.data.processor import processor
 from selftaught.data.tally import Tally
+from selftaught.data.video_item import VideoItem
+from selftaught.data.video_source import open_videos
+from selftaught.data.video_store import decoded as decoded_clips
+from selftaught.data.video_store import in_memory
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
 from selftaught.flamingo.describing import LONGEST, describe
@@ -29,8 +33,10 @@ from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.saved_task import saved_task
 from selftaught.verbs import Place
+from selftaught.video.classifying import ClipClassifier, is_taught_clips
 from selftaught.word2vec.model import WordModel, holds_words, signed_words
 
+_CLIPS_AT_ONCE = 32
 _PICTURES_AT_ONCE = 256
 
 
@@ -45,13 +51,13 @@ def predict(
     """Ask a model about texts: a fine-tuned one for what it was taught, a pretrained one for the word behind [MASK].
 
     Word vectors are asked for the nearest of a word, or of a sum such as "king - man + woman"; a network over pictures
-    that was fine-tuned for the class of each. A language model that sees pictures writes a caption for each; one that
-    was fine-tuned with vqa is given pictures, each followed by its questions.
+    or videos that was fine-tuned for the class of each. A language model that sees pictures writes a caption for each;
+    one that was fine-tuned with vqa is given pictures, each followed by its questions.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
         inputs: Texts (pairs, and questions with their contexts, by twos), or files as for finetune, labelled or not;
-            pictures, or folders of them.
+            pictures or videos, or folders of them.
         text: The column that holds the text, in files that have columns.
         second: The column that holds the second text of a pair.
         top: For [MASK] and word vectors, how many words to name; how many captions to follow, which --json names all.
@@ -63,6 +69,8 @@ def predict(
         raise SelftaughtError("--top must be at least 1")
     if holds_words(run):
         return _nearest(WordModel.load(run), inputs, top, json)
+    if is_taught_clips(run):
+        return _videos(run, inputs, json)
     if holds_picture_model(run):
         return _pictures(run, inputs, json)
     pretrained = open_pretrained(run)
@@ -138,9 +146,30 @@ def _captions(pretrained: Pretrained, inputs: Sequence[str], top: int, json: boo
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
 
 
-def _where(item: PictureItem) -> dict[str, Any]:
-    """Where a picture is."""
+def _where(item: PictureItem | VideoItem) -> dict[str, Any]:
+    """Where a picture or a clip is."""
     return {"file": item.file, **({"line": item.line} if item.line else {})}
+
+
+def _videos(run: Place, inputs: Sequence[str], json: bool) -> dict[str, Any]:
+    device = pick_device(None)
+    classifier = ClipClassifier.load(run, pick_precision(device))
+    assert classifier is not None
+    classifier.to(device)
+    predictions, lines, notes = list[dict[str, Any]](), [], []
+    side, rate = classifier.model.picture.spec.resolution, classifier.model.spec.rate
+    for given in inputs:
+        tally = Tally()
+        found = decoded_clips(open_videos(given), side, rate, tally)
+        while block := list(islice(found, _CLIPS_AT_ONCE)):
+            store = in_memory(block, rate)
+            for (item, _), answer in zip(block, classifier.answers(store, range(len(block))), strict=True):
+                predictions.append({**_where(item), **answer})
+                lines.append(f"{_told(answer)}\t{':'.join(map(str, _where(item).values()))}")
+        notes += tally.note(given)
+    if not predictions:
+        raise SelftaughtError("not one clip can be used", where=", ".join(inputs), do="selftaught check tells why")
+    return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
 
 
 def _told(answer: dict[str, Any]) -> str:

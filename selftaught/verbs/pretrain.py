@@ -18,10 +18,10 @@ from selftaught.data.pair_source import holds_pairs
 from selftaught.data.picture_source import holds_pictures
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
-from selftaught.pairs.preparing import PairPretraining, prepare_pair_pretraining
-from selftaught.pairs.pretraining import pair_summary, run_pair_pretraining
 from selftaught.flamingo.preparing import prepare_caption_pretraining
 from selftaught.flamingo.pretraining import caption_summary, run_caption_pretraining
+from selftaught.pairs.preparing import PairPretraining, prepare_pair_pretraining
+from selftaught.pairs.pretraining import pair_summary, run_pair_pretraining
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining

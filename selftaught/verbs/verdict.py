@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from selftaught.console import dump, note, table, tell
 from selftaught.curve import draw_efficiency
 from selftaught.data.examples import Columns
+from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
 from selftaught.lookup import find_task
@@ -23,6 +24,9 @@ from selftaught.run import Run, replace_file
 from selftaught.saved_task import saved_task
 from selftaught.subject import Network, Subject, Words
 from selftaught.verbs import Place
+from selftaught.video.classifying import is_taught_clips
+from selftaught.video.model import VideoModel
+from selftaught.video_judging import judge_clips, read_labelled_clips
 from selftaught.word2vec.model import holds_words
 
 
@@ -47,13 +51,14 @@ def verdict(
     """Say whether self-supervision helped, with the label-efficiency curve that shows it.
 
     The pretrained model stands beside the same network untrained and the task's baselines, such as TF-IDF with logistic
-    regression (of pictures, raw pixels with that and with kNN) and the majority class, at 8, 32, 128 and all labels a
-    class, each drawn several times. Nothing is tuned on the test rows.
+    regression (of pictures, raw pixels with that and with kNN; of videos, how pixels change, and one frame alone) and
+    the majority class, at 8, 32, 128 and all labels a class, each drawn several times. Nothing is tuned on the test
+    rows.
 
     Args:
         run: A run, or any checkpoint folder of transformers.
-        labels: Labels as for finetune, or builtin:docs. Of pictures a folder with one subfolder a class, a table of
-            paths and labels, or whatever else pretrain reads that names labels.
+        labels: Labels as for finetune, or builtin:docs. Of pictures and videos a folder with one subfolder a class, a
+            table of paths and labels, or whatever else pretrain reads that names labels.
         task: What the labels mean; "selftaught objectives" lists the tasks.
         test: Labels to be tested on; a part of LABELS if not given.
         text: The column that holds the text.
@@ -72,7 +77,9 @@ def verdict(
     sizes = _budgets(budgets)
     if holds_picture_model(run):
         _refuse_text(task, {"--text": text, "--second": second, "--set": set_})
-        return _of_pictures(run, labels, test, label, sizes, seeds, seed, finetune, out, device, json=json)
+        return (_of_videos if holds_videos(labels) else _of_pictures)(
+            run, labels, test, label, sizes, seeds, seed, finetune, out, device, json=json
+        )
     subject = _subject(run, device)
     kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
     columns = Columns(text, second, label)
@@ -146,6 +153,41 @@ def _of_pictures(
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")
         replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
         lines = _lines(found, "have the pixels of a picture it was pretrained on")
+        write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
+    return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
+
+
+def _of_videos(
+    run: Place,
+    labels: str,
+    test: str | None,
+    label: str | None,
+    budgets: tuple[int | None, ...],
+    seeds: int,
+    seed: int,
+    finetune: bool,
+    out: Place | None,
+    device: str | None,
+    *,
+    json: bool,
+) -> dict[str, Any]:
+    if is_taught_clips(run):
+        recipe = read_recipe(Run(Path(run)).recipe) if Run(Path(run)).recipe.exists() else None
+        raise _labels_seen(str(run), recipe.model.init if recipe else None)
+    where, origin = pick_device(device), Run(Path(run))
+    model = VideoModel.load(run, pick_precision(where))
+    model.picture.backbone.to(where)
+    default = Path(run) if origin.recipe.exists() else Path("runs") / f"verdict-{Path(run).name}"
+    place = Run(Path(out) if out else default)
+    with place.locked():
+        clips = read_labelled_clips(labels, test, place.folder / "labelled", model, seed, label=label)
+        found, details = judge_clips(
+            model, clips, origin.folder / "clips", budgets=budgets, seeds=seeds, seed=seed, finetune=finetune, tell=note
+        )
+        report = {**found.to_json(), "labels": labels, "test": test}
+        draw_efficiency(found.of_metric(), place.folder / "verdict.png")
+        replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
+        lines = _lines(found, "have the pixels of a clip it was pretrained on")
         write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
     return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
 

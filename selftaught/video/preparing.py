@@ -28,6 +28,7 @@ from selftaught.video.illustrating import Filmstrips
 from selftaught.video.model import DEFAULT, VideoModel
 
 _BATCH = 32  # clips
+_ASKED, _TIMES = 512, 8  # questions about held-out clips, and how often one window is asked about
 _LOOKED_AT = 2_000  # frames whose mean and deviation are taken for all
 _FEWEST_RATE = 2.0  # frames a second, of clips that are long
 
@@ -72,12 +73,12 @@ class VideoPretraining:
 
     def held_out_batches(self) -> list[Batch]:
         """What is asked of held-out clips: each window several times, for there are few; none where there is none."""
-        held, seed = self.held_out(), self.recipe.train.seed
+        held, size = self.held_out(), self.batches.size
         if not len(held):
             return []
-        size = min(self.batches.size, len(held))
-        asked = Batches(held, self.objective, self.spec, size, seed)
-        return [asked.at(first) for first in range(0, _ASKED - size + 1, size)]
+        asked = Batches(held, self.objective, self.spec, size, self.recipe.train.seed)
+        count = max(1, min(_ASKED, _TIMES * len(held)) // size)
+        return [asked.at(size * number) for number in range(count)]
 
     def illustrator(self, run: Run) -> Filmstrips:
         """What draws pages for a person to look at, into the run."""
@@ -127,9 +128,6 @@ class VideoPretraining:
         }
 
 
-_ASKED = 256  # questions about held-out clips
-
-
 def prepare_video_pretraining(run: Run, recipe: Recipe) -> VideoPretraining:
     """Decode the clips, choose what was left open, and build the network.
 
@@ -177,7 +175,21 @@ def prepare_video_pretraining(run: Run, recipe: Recipe) -> VideoPretraining:
     spec = Spec(image=image, video=VideoSpec(window, store.rate))
     learner = Learner({VIDEO: VideoBackbone(picture)}, objective, spec, update["precision"]).to(device)
     batches = Batches(clips, objective, spec, batch, train.seed, train.workers)
+    _try(batches)
     return VideoPretraining(recipe, objective, store, spec, learner, batches, store.folder / QUARANTINE)
+
+
+def _try(batches: Batches) -> None:
+    """Pose one question, before anything is promised.
+
+    Raises:
+        SelftaughtError: if it cannot be posed of such windows.
+    """
+    try:
+        batches.of(np.zeros(1, np.int64), np.zeros(1, np.int64))
+    except ValueError as error:
+        do = "give --set data.frames another number, or change the objective's options"
+        raise SelftaughtError(f"{batches.objective.name}: {error}", do=do) from error
 
 
 def _decoded(source: Any, run: Run, recipe: Recipe, init: PictureModel | None) -> tuple[VideoStore, int]:
