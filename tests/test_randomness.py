@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from selftaught.randomness import Randomness, derive
+from selftaught.randomness import Randomness, derive, fingerprints
 
 numbers = st.integers(0, 2**40)
 
@@ -78,3 +78,17 @@ def test_seeds_from_names_are_the_same_on_every_machine() -> None:
 def test_derived_seeds_fit_torch(parts: list[int | str]) -> None:
     assert 0 <= derive(*parts) < 2**63
     torch.Generator().manual_seed(derive(*parts))
+
+
+@given(
+    rows=st.lists(st.lists(st.integers(0, 9), min_size=3, max_size=3), min_size=1, max_size=8), wider=st.integers(0, 3)
+)
+def test_only_equal_rows_have_one_fingerprint(rows: list[tuple[int, ...]], wider: int) -> None:
+    """Padding does not count, but the order of the values and a zero at the end do."""
+    values = torch.tensor(rows)
+    numbers = fingerprints(values, torch.ones_like(values))
+    assert (numbers[:, None] == numbers).tolist() == [[one == other for other in rows] for one in rows]
+    padded = torch.cat([values, torch.full((len(rows), wider), 7)], 1)
+    mask = torch.tensor([1] * 3 + [0] * wider).expand(len(rows), -1)
+    assert torch.equal(fingerprints(padded, mask), numbers)
+    assert fingerprints(values[:, :2], torch.ones_like(values[:, :2]))[0] != numbers[0]

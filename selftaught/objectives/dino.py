@@ -13,6 +13,7 @@ from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import two_views
 from selftaught.randomness import Randomness
+from selftaught.ranks import gathered
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,9 @@ class DINO(Objective):
         centre = heads.get_buffer("centre")
         wanted = F.softmax((said - centre) / self.teacher_temperature, -1).roll(len(said) // 2, 0)
         if heads.training:
-            centre.lerp_(said.mean(0), 1 - self.centre_momentum)
-        spread = -(wanted.mean(0) * (wanted.mean(0) + 1e-9).log()).sum()
+            centre.lerp_(_mean(said), 1 - self.centre_momentum)
+        usual = _mean(wanted)
+        spread = -(usual * (usual + 1e-9).log()).sum()
         told = F.log_softmax(logits / self.student_temperature, -1)
         return {"loss": -(wanted * told).sum(), "spread": spread * len(said)}
 
@@ -85,3 +87,8 @@ class DINO(Objective):
         slow, say = heads.get_submodule("teacher").children()
         moving_average(slow, picture_backbone(backbones), self.momentum)
         moving_average(say, heads.get_submodule("student"), self.momentum)
+
+
+def _mean(rows: Tensor) -> Tensor:
+    """Of the rows of all ranks, each of which has as many."""
+    return gathered(rows.mean(0, keepdim=True)).mean(0)

@@ -14,6 +14,7 @@ from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import two_views
 from selftaught.randomness import Randomness
+from selftaught.ranks import gathered, rank, ranks
 
 
 @dataclass(frozen=True)
@@ -56,23 +57,25 @@ class SimCLR(Objective):
         return projector(width, width, self.projection)
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
-        """NT-Xent in nats (equation 1), over both views of each picture, from states [2B, T, D]."""
+        """NT-Xent in nats (equation 1), over both views of each picture, from states [2B, T, D].
+
+        Sums over the views of this rank, each against those of all ranks.
+        """
         vectors = F.normalize(heads(features.mean(1)).float(), dim=-1)
         with torch.autocast(vectors.device.type, enabled=False):
-            cosines = vectors @ vectors.T  # [2B, 2B]
+            cosines = vectors @ gathered(vectors).T  # [2B, ranks * 2B]
         count = len(vectors)
-        itself = torch.eye(count, dtype=torch.bool, device=vectors.device)
-        partner = torch.arange(count, device=vectors.device).roll(count // 2)
-        logits = (cosines / self.temperature).masked_fill(itself, -torch.inf)
-        cosines = cosines.detach()
-        others = ~itself
-        others[torch.arange(count), partner] = False
+        views = torch.arange(count, device=vectors.device)
+        itself, partner = (views + rank() * count, views.roll(count // 2) + rank() * count)
+        logits = (cosines / self.temperature).index_put((views, itself), cosines.new_tensor(-torch.inf))
+        cosines, others = cosines.detach(), torch.ones_like(cosines, dtype=torch.bool)
+        others[views, itself] = others[views, partner] = False
         return {
             "loss": F.cross_entropy(logits, partner, reduction="sum"),
             "accuracy": (logits.detach().argmax(1) == partner).sum(),
-            "alignment": alignment(cosines[torch.arange(count), partner]).sum(),
+            "alignment": alignment(cosines[views, partner]).sum(),
             "uniformity": uniformity(cosines[others]) * count,
         }
 
     def chance(self, spec: Spec, size: int) -> float | None:
-        return math.log(2 * size - 1)
+        return math.log(2 * size * ranks() - 1)

@@ -12,7 +12,8 @@ from selftaught.backbones.hf import dropping, text_backbone
 from selftaught.backbones.pooling import POOL
 from selftaught.metrics.spread import alignment, uniformity
 from selftaught.objective import Architecture, Batch, Objective, Pooling, Samples, Spec, Sums
-from selftaught.randomness import Randomness
+from selftaught.randomness import Randomness, fingerprints
+from selftaught.ranks import gathered, rank, ranks
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class SimCSE(Objective):
 
         Rows with one number in ``sentence`` [B] hold one sentence, and are no wrong answers to each other.
         """
-        _, sentence = samples["input_ids"].unique(dim=0, return_inverse=True)
+        sentence = fingerprints(samples["input_ids"], samples["attention_mask"])
         seed = int(rng.integers("views", 2**31)[0])
         return {**samples, "sentence": sentence, "seed": seed, "n": len(sentence)}
 
@@ -57,24 +58,25 @@ class SimCSE(Objective):
         return F.normalize(POOL["mean"](hidden, twice["attention_mask"]), dim=-1).unflatten(0, (2, -1))
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
-        """NT-Xent in nats, from the first views to the second; the measures are about the same cosines.
+        """NT-Xent in nats, from this rank's first views to all second ones; the measures are about the same cosines.
 
-        ``uniformity`` is a matter of the whole batch, and counted for each of its sentences.
+        ``uniformity`` is a matter of all of them, and counted for each sentence.
         """
         first, second = features
         with torch.autocast(first.device.type, enabled=False):  # in bfloat16 a cosine near 1 is off by a part in 256
-            cosines = first @ second.T  # [B, B]
-        same = batch["sentence"][:, None] == batch["sentence"][None, :]
-        own = torch.arange(len(first), device=first.device)
-        twins = same & ~torch.eye(len(first), dtype=torch.bool, device=first.device)
+            cosines = first @ gathered(second).T  # [B, ranks * B]
+        same = batch["sentence"][:, None] == gathered(batch["sentence"])[None, :]
+        rows = torch.arange(len(first), device=first.device)
+        own, twins = rows + rank() * len(first), same.clone()
+        twins[rows, own] = False
         logits = (cosines / self.temperature).masked_fill(twins, -torch.inf)
         cosines = cosines.detach()
         return {
             "loss": F.cross_entropy(logits, own, reduction="sum"),
             "accuracy": (logits.detach().argmax(1) == own).sum(),
-            "alignment": alignment(cosines.diagonal()).sum(),
+            "alignment": alignment(cosines[rows, own]).sum(),
             "uniformity": uniformity(cosines[~same]) * len(first),
         }
 
     def chance(self, spec: Spec, size: int) -> float | None:
-        return math.log(size)
+        return math.log(size * ranks())

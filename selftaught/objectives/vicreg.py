@@ -12,6 +12,7 @@ from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import two_views
 from selftaught.randomness import Randomness
+from selftaught.ranks import gathered
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,15 @@ class VICReg(Objective):
         return projector(picture_backbone(backbones).width, self.projection, self.projection)
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
-        """Equation 6, of the whole batch, and counted for each of its pictures; the three parts are told unweighted."""
+        """Equation 6, of the batches of all ranks, counted for each picture; the three parts are told unweighted."""
         vectors = heads(features.mean(1)).float()
         with torch.autocast(vectors.device.type, enabled=False):
-            first, second = vectors.chunk(2)
+            first, second = (gathered(view) for view in vectors.chunk(2))
             alike = F.mse_loss(first, second)
             spread = torch.stack([_too_little(first), _too_little(second)]).sum()
             same = torch.stack([_shared(first), _shared(second)]).sum()
         total = self.invariance * alike + self.variance * spread / 2 + self.covariance * same
-        count = len(first)
+        count = len(vectors) // 2
         parts = {"invariance": alike, "variance": spread, "covariance": same}
         return {"loss": total * count, **{name: part.detach() * count for name, part in parts.items()}}
 
