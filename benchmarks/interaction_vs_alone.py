@@ -1,10 +1,11 @@
 """Does it help to hear the others? The objective ``interaction`` beside its control, on bouncing balls.
 
-Each arm is the same network, trained on the same clips with the same seed; in the control each slot hears itself in
-place of the others. Judged are places, which both must tell alike: a linear map from a slot to the centre of its ball,
-fitted on slots that were seen (of half of the test clips), is put on the slots that were told (of the other half), and
-its distance to where the ball truly was is the error, in pixels. A slot's ball is the one whose disc its drawing covers
-best in the frames that were seen. On clips whose balls pass through each other both should be as good.
+What is told changes neither the slots nor the network below, so one run can hold both: the same slots, learned once,
+and two networks of one form and size that tell their next states, one of which hears itself in place of the others.
+Judged are places in pixels: a linear map from a slot to the centre of its ball, fitted on slots that were seen (of half
+of the test clips), is put on the slots that were told (of the other half), and its distance to where the ball truly was
+is the error. A slot's ball is the one whose disc its drawing covers best in the frames that were seen. On clips whose
+balls pass through each other both should be as good.
 
     python -m benchmarks.interaction_vs_alone --steps 1500 --seeds 3
 """
@@ -19,16 +20,17 @@ from typing import Any
 import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment  # type: ignore[import-untyped]
-from torch import Tensor
+from torch import Tensor, nn
 
 from selftaught.backbones.presets import PatchSize
+from selftaught.backbones.slots import SlotMotion
 from selftaught.backbones.video import VIDEO, VideoBackbone
 from selftaught.backbones.vision import new_picture_backbone
 from selftaught.data.balls import BallClips, Balls, ball_clips
 from selftaught.data.loader import Batches
 from selftaught.loop import Learner, train
 from selftaught.metrics.interval import paired_difference, t_interval
-from selftaught.objective import Batch, PictureSpec, Spec, VideoSpec
+from selftaught.objective import Batch, PictureSpec, Spec, Sums, VideoSpec
 from selftaught.objectives.interaction import Interaction, slots_of
 from selftaught.optim import adamw
 from selftaught.pretext.image import joined_patches
@@ -56,6 +58,27 @@ class Drawn:
         return {"frames": frames, "motion": torch.ones(len(frames), frames.shape[1] - 1)}
 
 
+@dataclass(frozen=True)
+class Both(Interaction):
+    """The objective and its control on the same slots."""
+
+    def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
+        parts = super().heads(backbones, spec)
+        parts.add_module("alone", SlotMotion(self.size, self.past, 2 * self.inner, interaction=False))
+        return parts
+
+    def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
+        hearing = super().loss(features, heads, batch)
+        alone = super().loss(features, of_arm(heads, "alone"), batch)
+        return {**hearing, "alone": alone["place"], "loss": hearing["loss"] + alone["loss"]}
+
+
+def of_arm(heads: Any, arm: str) -> nn.ModuleDict:
+    """The heads with the network that tells the next states in this arm."""
+    motion = heads["alone" if arm == "alone" else "motion"]
+    return nn.ModuleDict({"attention": heads["attention"], "decoder": heads["decoder"], "motion": motion})
+
+
 def specification(clips: BallClips) -> Spec:
     some = clips.pixels[:200].astype(np.float32) / 255
     mean, deviation = (torch.from_numpy(part((0, 1, 3, 4))) for part in (some.mean, some.std))
@@ -77,14 +100,14 @@ def learned(objective: Interaction, clips: BallClips, seed: int, steps: int, rat
 
 
 @torch.no_grad()
-def errors(learner: Learner, spec: Spec, clips: BallClips, ahead: int) -> dict[str, Any]:
+def errors(learner: Learner, arm: str, spec: Spec, clips: BallClips, ahead: int) -> dict[str, Any]:
     """Of the places that are told, in pixels, by frames ahead: of balls that met another since, and of the others."""
     objective = learner.objective
     assert isinstance(objective, Interaction)
     past = objective.past
     length = past + ahead
     frames = standardised_frames(as_fractions(torch.from_numpy(clips.pixels[:, :length])), spec)
-    heads: Any = learner.heads
+    heads = of_arm(learner.heads, arm)
     slots = slots_of(learner.backbones[VIDEO]({"frames": frames}), heads)
     told = replace(objective, horizon=ahead).told(slots, heads)
     _, whose = heads["decoder"](slots)  # [N, T, K, P, pixels]
@@ -159,12 +182,11 @@ def main() -> None:
         how = Balls(meet=form == "balls", side=SIDE)
         tested, rows = ball_clips(TESTED, 1_000_000, how), []
         for seed in range(asked.first, asked.first + asked.seeds):
-            clips, row, began = ball_clips(TRAINED, seed, how), {}, time.perf_counter()
-            for arm in ("interaction", "alone"):
-                print(f"{form}, seed {seed}, {arm}", file=sys.stderr)
-                objective = Interaction(interaction=arm == "interaction")
-                row[arm] = errors(*learned(objective, clips, seed, asked.steps, asked.rate), tested, asked.ahead)
-                print(f"  {json.dumps(row[arm])}, {time.perf_counter() - began:.0f} s", file=sys.stderr)
+            clips, began = ball_clips(TRAINED, seed, how), time.perf_counter()
+            print(f"{form}, seed {seed}", file=sys.stderr)
+            learner, spec = learned(Both(), clips, seed, asked.steps, asked.rate)
+            row = {arm: errors(learner, arm, spec, tested, asked.ahead) for arm in ("interaction", "alone")}
+            print(f"  {json.dumps(row)}, {time.perf_counter() - began:.0f} s", file=sys.stderr)
             rows.append(row)
         kinds = ("all", "met", "free")
         result[form] = {kind: [compared(rows, kind, step) for step in range(asked.ahead)] for kind in kinds}

@@ -30,7 +30,7 @@ class Interaction(Objective):
     Args:
         slots: how many things there may be, what lies behind them included.
         size: numbers that say what a slot holds.
-        past: frames from which is told; two tell a speed.
+        past: frames from which is told; two tell a speed, three a little better.
         horizon: frames that are told.
         apart: how far apart the frames are, in frames of the clip.
         flip: the probability of a mirror image; nothing else is changed, for borders may be walls.
@@ -44,7 +44,7 @@ class Interaction(Objective):
 
     slots: int = 4
     size: int = 32
-    past: int = 2
+    past: int = 3
     horizon: int = 4
     apart: int = 1
     flip: float = 0.5

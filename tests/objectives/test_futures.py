@@ -210,11 +210,11 @@ def test_clips_in_which_nothing_moves_are_not_asked(clips: Batch, spec: Spec) ->
 def test_what_is_told_of_slots_depends_on_no_later_frame_and_teaches_no_slot(clips: Batch, spec: Spec) -> None:
     objective = Interaction()
     batch, made = posed(objective, clips, spec), learner(objective, spec)
-    assert batch["frames"].shape == (8, 6, 3, 16, 16)
+    assert batch["frames"].shape == (8, 7, 3, 16, 16)
     features = made.features(batch)
     told = objective.told(slots_of(features, made.heads), made.heads)
     later = batch["frames"].clone()
-    later[:, 2:] = 0
+    later[:, 3:] = 0
     again = objective.told(slots_of(made.features({"frames": later}), made.heads), made.heads)
     torch.testing.assert_close(told.where, again.where)
     told.where.sum().backward()
@@ -236,9 +236,9 @@ def test_the_loss_of_slots_is_that_of_what_they_draw_and_of_where_they_are(clips
             wanted = patches_of(batch["frames"][clip, frame][None], 4)[0]
             drawn += float((made.heads.decoder(alone)[0] - wanted).square().mean().detach()) / 2
         for step in range(2):
-            error = (told.where[clip, step] - slots.where[clip, 2 + step]) * 2  # 2 patches are half a side
+            error = (told.where[clip, step] - slots.where[clip, 3 + step]) * 2  # 2 patches are half a side
             place += float(error.square().mean().detach()) / 2
-            what += float((told.what[clip, step] - slots.what[clip, 2 + step]).square().mean().detach()) / 2
+            what += float((told.what[clip, step] - slots.what[clip, 3 + step]).square().mean().detach()) / 2
     assert found["drawn"] == pytest.approx(drawn, rel=1e-4)
     assert found["place"] == pytest.approx(place, rel=1e-4)
     assert found["loss"] == pytest.approx(drawn + place + 0.1 * what, rel=1e-4)
@@ -251,4 +251,4 @@ def test_what_is_told_is_shown_below_what_came(clips: Batch, spec: Spec) -> None
     shown = objective.pictured(made.features(batch), made.heads, batch, spec)
     assert shown.shape == (8, 3, 3, 3 * 16, 16)
     assert spec.image is not None
-    torch.testing.assert_close(shown[:, 1, :, :16], as_seen(batch["frames"][:, 3], spec.image))
+    torch.testing.assert_close(shown[:, 1, :, :16], as_seen(batch["frames"][:, 4], spec.image))
