@@ -153,7 +153,8 @@ def _frames(folders: dict[Path, list[Path]], root: Path, data: str) -> VideoSour
     labelled = places != [root] and _in_subfolders(places, base)
     items = partial(frame_items, folders, root, data.rstrip("/") or data, base if labelled else None)
     every = [file for files in folders.values() for file in files]
-    said = f"{len(folders):,} folders of {len(every):,} numbered pictures, a clip each"
+    doubt = "" if look_like_clips(folders) else ", though they do not follow each other as frames do"
+    said = f"{len(folders):,} folders of {len(every):,} numbered pictures, a clip each{doubt}"
     return VideoSource(said + _said(places, base, labelled), fingerprint(every), items)
 
 

@@ -207,6 +207,7 @@ def test_numbered_pictures_of_different_things_are_pictures(tmp_path: Path) -> N
         frames_of(tmp_path / "data" / label, some)
     assert not holds_videos(str(tmp_path / "data"))
     assert holds_pictures(str(tmp_path / "data"))
+    assert "do not follow each other" in open_videos(str(tmp_path / "data")).description
 
 
 def test_gifs_are_clips_where_they_move(tmp_path: Path) -> None:
