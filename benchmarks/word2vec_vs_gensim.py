@@ -29,7 +29,7 @@ def measure(
     *,
     data: Path,
     questions: Path | None = None,
-    similarity: Path | None = None,
+    similarity: Annotated[tuple[Path, ...], SEVERAL] = (),
     epochs: int = 5,
     threads: int | None = None,
     seeds: int = 3,
@@ -43,7 +43,7 @@ def measure(
     Args:
         data: Text as for pretrain.
         questions: Analogies, such as questions-words.txt.
-        similarity: A table of two words and a score.
+        similarity: Tables of two words and a score; WordSim-353 and SimLex-999, which gensim brings, if not given.
         epochs: Of each run.
         threads: Of both sides; all cores if not given.
         seeds: Runs of each side, alternating.
@@ -53,12 +53,20 @@ def measure(
         min_n: The shortest character n-grams, as in fastText; 0 for none.
     """
     threads = threads or len(os.sched_getaffinity(0))
+    similarity = similarity or brought_by_gensim()
     results = []
     for name in objectives:
         with TemporaryDirectory() as scratch:
             trial = Trial.of(name, {"negatives": negatives, "min_n": min_n}, data, Path(scratch), epochs, rate)
             results.append(_one(trial, threads, seeds, questions, similarity))
     tell({"name": "word2vec_vs_gensim", "unit": "words/s", "epochs": epochs, "threads": threads, "objectives": results})
+
+
+def brought_by_gensim() -> tuple[Path, ...]:
+    """The judgements of people on pairs of words among gensim's own test data."""
+    from gensim.test.utils import datapath
+
+    return tuple(Path(datapath(name)) for name in ("wordsim353.tsv", "simlex999.txt"))
 
 
 @dataclass(frozen=True)
@@ -168,7 +176,7 @@ class Trial:
             times.append(time.perf_counter() - began)
         return 2 * 1024**3 / float(np.median(times)) / operations
 
-    def quality(self, matrices: Any, questions: Path | None, similarity: Path | None) -> dict[str, float]:
+    def quality(self, matrices: Any, questions: Path | None, similarity: tuple[Path, ...]) -> dict[str, float]:
         """The mean loss of a held-out prediction, and how well analogies and similarities are told."""
         import torch
 
@@ -190,11 +198,11 @@ class Trial:
 
             report, _ = analogies.run(model, str(questions), None, 0)
             found |= {"analogies": report["groups"][-1]["accuracy"], "covered": report["groups"][-1]["covered"]}
-        if similarity is not None:
+        for pairs in similarity:
             from selftaught.suites import similarity as ranked
 
-            report, _ = ranked.run(model, str(similarity), None, 0)
-            found |= {"spearman": report["spearman"]}
+            report, _ = ranked.run(model, str(pairs), None, 0)
+            found |= {pairs.stem: report["spearman"], f"{pairs.stem}_covered": report["covered"]}
         return found
 
 
@@ -212,7 +220,9 @@ def _sentences(corpus: Any) -> Iterator[list[str]]:
             yield [words[i] for i in store.take(np.arange(begin, min(begin + _SENTENCE, last))).tolist()]
 
 
-def _one(trial: Trial, threads: int, seeds: int, questions: Path | None, similarity: Path | None) -> dict[str, Any]:
+def _one(
+    trial: Trial, threads: int, seeds: int, questions: Path | None, similarity: tuple[Path, ...]
+) -> dict[str, Any]:
     from selftaught.metrics.interval import paired_difference
 
     found: dict[str, list[Any]] = {"peer": [], "ours": [], "ours_one_thread": []}

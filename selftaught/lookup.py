@@ -5,7 +5,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
@@ -23,16 +23,19 @@ def names(package: str) -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
-def find(name: str, package: str) -> type[Objective]:
+def find(name: str, package: str, *, also: Iterable[str] = ()) -> type[Objective]:
     """The class called ``name`` in ``package``, or the user's own as ``module.path:Class``.
+
+    Args:
+        also: names of what is no file of the package but may have been meant.
 
     Raises:
         SelftaughtError: if there is none, with the nearest name there is.
     """
     if ":" in name:
         return _users_own(name)
-    known = names(package)
-    if name not in known:
+    if name not in names(package):
+        known = sorted([*names(package), *also])
         kind = package.rpartition(".")[2].removesuffix("s")
         near = difflib.get_close_matches(name, known, 1)
         do = f"did you mean {near[0]}?" if near else "there are: " + ", ".join(known)

@@ -1,6 +1,5 @@
 """``selftaught pretrain``: a model from data that nobody has labelled."""
 
-import difflib
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -173,11 +172,7 @@ def _way(objective: str) -> _Way:
             f"{alone[0]} trains word vectors, not a network that others could share",
             do=f"give --objective {alone[0]} alone",
         )
-    if objective not in lookup.names(lookup.OBJECTIVES) and (
-        near := difflib.get_close_matches(objective, WORD_OBJECTIVES, 1, cutoff=0.75)
-    ):
-        raise SelftaughtError(f"there is no objective called {objective!r}", do=f"did you mean {near[0]}?")
-    found = {part: lookup.find(part, lookup.OBJECTIVES) for part in objective.split("+")}
+    found = {part: lookup.find(part, lookup.OBJECTIVES, also=WORD_OBJECTIVES) for part in objective.split("+")}
     if shown := [part for part, kind in found.items() if kind.samples == "captions"]:
         if len(found) > 1:
             raise SelftaughtError(

@@ -176,6 +176,7 @@ def test_mistakes_are_told(trained: Path, here: Path, call: Call) -> None:
         (["embed", "run", "--out", "v.txt"], "there are no word vectors here"),
         (["pretrain", "places", "--objective", "mlm+cbow", "--out", "x"], "cbow trains word vectors"),
         (["pretrain", "places", "--objective", "skipgrm", "--out", "x"], "did you mean skipgram"),
+        (["pretrain", "places", "--objective", "word2vec", "--out", "x"], ", skipgram, "),
         (["pretrain", "places", "--objective", "cbow", "--size", "tiny", "--out", "x"], "--size is for transformers"),
     ):
         said = call(*command)
