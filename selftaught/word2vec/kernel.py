@@ -21,6 +21,9 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
 
 from selftaught.word2vec.forms import COMMON, Form
 
@@ -28,6 +31,7 @@ TILE = 6  # outputs met at a time: a target with five noise words, the usual num
 SHARED = 4  # windows that have the same noise words; they stand so far apart that they do not overlap
 _APART = 1000  # windows after which these are added to everybody's
 _ROWS = 4  # inputs added up at a time
+_LINE = 16  # numbers of a line of the cache
 CLIP = 12.0  # a score beyond it counts as one that far: its gradient is below 1e-5
 _STEPS = 4096  # of the table of the logistic function between -CLIP and CLIP; between them it is interpolated
 _TABLE = np.append(1 / (1 + np.exp(-np.linspace(-CLIP, CLIP, _STEPS + 1))), 1.0).astype(np.float32)
@@ -49,12 +53,40 @@ with parts. ``rate`` is the step size and ``seed`` a number that decides all dra
 
 
 def _compiled(loop: Any) -> Any:
-    """The loop as machine code, kept for later processes where there is a folder to keep it in."""
+    """The loop as machine code, kept for later processes where there is a folder to keep it in.
+
+    It is kept by the constants that the loop is closed over and the age of this file, so all it calls stands in this
+    file. It must not be closed over functions: each process has others.
+    """
     options = {"nogil": True, "fastmath": True, "error_model": "numpy"}
     try:
         return numba.njit(cache=True, **options)(loop)
     except RuntimeError:  # neither the package nor the user's home can be written
         return numba.njit(**options)(loop)
+
+
+@intrinsic
+def _prefetch(typing: Any, matrix: Any, row: Any, column: Any) -> Any:
+    """Have a line of the cache brought near that is soon to be written; nothing waits for it."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind, word = signature.args[0], ir.IntType(32)
+        array = context.make_array(kind)(context, builder, arguments[0])
+        place = cgutils.get_item_pointer(context, builder, kind, array, list(arguments[1:]))
+        place = builder.bitcast(place, ir.IntType(8).as_pointer())
+        instruction = ir.FunctionType(ir.VoidType(), [place.type, word, word, word])
+        call = cgutils.get_or_insert_function(builder.module, instruction, "llvm.prefetch.p0i8")
+        builder.call(call, [place, word(1), word(3), word(1)])  # to be written; as near as can be; data
+        return context.get_dummy_value()
+
+    return types.void(matrix, types.int64, types.int64), generate
+
+
+@numba.njit(inline="always")
+def _approach(matrix: Any, row: Any, dimensions: Any) -> None:
+    """Have a row brought near."""
+    for column in range(0, dimensions, _LINE):
+        _prefetch(matrix, row, column)
 
 
 @numba.njit(inline="always")
@@ -89,6 +121,12 @@ def logistic(score: Any) -> Any:
 def _own(word: Any, own: Any) -> Any:
     """The row of a word, for this thread."""
     return word + own if own and word < COMMON else word
+
+
+@numba.njit(inline="always")
+def _word(row: Any, own: Any) -> Any:
+    """The word of a row."""
+    return row - own if own and row >= own else row
 
 
 @numba.njit(inline="always")
@@ -134,6 +172,18 @@ def _fetch(targets: Any, far: Any, before: Any, outputs: Any, negatives: Any) ->
 
 
 @numba.njit(inline="always")
+def _approach_noise(
+    coming: Any, negatives: Any, aims: Any, own: Any, state: Any, outputs: Any, dimensions: Any
+) -> None:
+    """Have the rows of the next noise words brought near: each of the windows before them draws once."""
+    for _ in range(SHARED):
+        state = advance(state)
+    _draw_noise(coming, negatives, aims, own, state)
+    for k in range(1, negatives + 1):
+        _approach(outputs, coming[k], dimensions)
+
+
+@numba.njit(inline="always")
 def _give_back(targets: Any, far: Any, before: Any, outputs: Any, negatives: Any) -> None:
     """What was changed of the noise words' rows; it is added, for another thread may have changed them too."""
     for k in range(1, negatives + 1):
@@ -154,7 +204,7 @@ def _add_own(matrix: Any, own: Any, before: Any) -> None:
 @numba.njit(inline="always")
 def _turn_to(row: Any, aims: Any, own: Any, targets: Any, signs: Any) -> Any:
     """The way to the word of a row into ``targets``, as rows, and ``signs``; how long it is."""
-    word = row - own if own and row >= own else row
+    word = _word(row, own)
     begin = aims.ends[word]
     length = aims.ends[word + 1] - begin
     for k in range(length):
@@ -224,6 +274,70 @@ def _move_input(goal: Any, goal_row: Any, pull: Any, row: Any, far: Any, width: 
             goal[goal_row, d] += one + two
 
 
+@numba.njit(inline="always")
+def _add_rows(word: Any, parts: Any, has_parts: Any, inputs: Any, dimensions: Any, near: Any, row: Any) -> Any:
+    """A word's rows into a row of ``near``; how many they are."""
+    if not has_parts:
+        for d in range(dimensions):
+            near[row, d] += inputs[word, d]
+        return 1
+    for place in range(parts.ends[word], parts.ends[word + 1]):
+        part = parts.rows[place]
+        for d in range(dimensions):
+            near[row, d] += inputs[part, d]
+    return parts.ends[word + 1] - parts.ends[word]
+
+
+@numba.njit(inline="always")
+def _approach_word(
+    row: Any, aims: Any, tree: Any, parts: Any, has_parts: Any, own: Any, inputs: Any, outputs: Any, dimensions: Any
+) -> None:
+    """Have all rows of a word brought near."""
+    word = _word(row, own)
+    if has_parts:
+        for place in range(parts.ends[word], parts.ends[word + 1]):
+            _approach(inputs, parts.rows[place], dimensions)
+    else:
+        _approach(inputs, row, dimensions)
+    if tree:
+        for place in range(aims.ends[word], aims.ends[word + 1]):
+            _approach(outputs, _own(aims.links[place], own), dimensions)
+    else:
+        _approach(outputs, row, dimensions)
+
+
+@numba.njit(inline="always")
+def _divide(near: Any, row: Any, count: Any, dimensions: Any) -> None:
+    part = np.float32(1) / np.float32(count)
+    for d in range(dimensions):
+        near[row, d] *= part
+
+
+@numba.njit(inline="always")
+def _copy_rows(word: Any, parts: Any, has_parts: Any, inputs: Any, dimensions: Any, near: Any, row: Any) -> None:
+    """The mean of a word's rows into a row of ``near``."""
+    if not has_parts:
+        for d in range(dimensions):
+            near[row, d] = inputs[word, d]
+    else:
+        for d in range(dimensions):
+            near[row, d] = 0
+        _divide(near, row, _add_rows(word, parts, has_parts, inputs, dimensions, near, row), dimensions)
+
+
+@numba.njit(inline="always")
+def _move_rows(word: Any, parts: Any, has_parts: Any, inputs: Any, dimensions: Any, move: Any) -> None:
+    """Move each of a word's rows."""
+    if not has_parts:
+        for d in range(dimensions):
+            inputs[word, d] += move[0, d]
+    else:
+        for place in range(parts.ends[word], parts.ends[word + 1]):
+            part = parts.rows[place]
+            for d in range(dimensions):
+                inputs[part, d] += move[0, d]
+
+
 @lru_cache(maxsize=8)
 def compiled(form: Form) -> Kernel:
     """The kernel of a form.
@@ -233,48 +347,8 @@ def compiled(form: Form) -> Kernel:
     """
     dimensions, window, negatives, averaged, has_parts = form
     tree, stride, tall = negatives == 0, 2 * window + 1, -(-2 * window // _ROWS) * _ROWS
-
-    @numba.njit(inline="always")
-    def add_rows(word, parts, inputs, near, row):  # type: ignore[no-untyped-def]
-        """A word's rows into a row of ``near``; how many they are."""
-        if not has_parts:
-            for d in range(dimensions):
-                near[row, d] += inputs[word, d]
-            return 1
-        for place in range(parts.ends[word], parts.ends[word + 1]):
-            part = parts.rows[place]
-            for d in range(dimensions):
-                near[row, d] += inputs[part, d]
-        return parts.ends[word + 1] - parts.ends[word]
-
-    @numba.njit(inline="always")
-    def divide(near, row, count):  # type: ignore[no-untyped-def]
-        part = np.float32(1) / np.float32(count)
-        for d in range(dimensions):
-            near[row, d] *= part
-
-    @numba.njit(inline="always")
-    def copy_rows(word, parts, inputs, near, row):  # type: ignore[no-untyped-def]
-        """The mean of a word's rows into a row of ``near``."""
-        if not has_parts:
-            for d in range(dimensions):
-                near[row, d] = inputs[word, d]
-        else:
-            for d in range(dimensions):
-                near[row, d] = 0
-            divide(near, row, add_rows(word, parts, inputs, near, row))
-
-    @numba.njit(inline="always")
-    def move_rows(word, parts, inputs, move):  # type: ignore[no-untyped-def]
-        """Move each of a word's rows."""
-        if not has_parts:
-            for d in range(dimensions):
-                inputs[word, d] += move[0, d]
-        else:
-            for place in range(parts.ends[word], parts.ends[word + 1]):
-                part = parts.rows[place]
-                for d in range(dimensions):
-                    inputs[part, d] += move[0, d]
+    ahead = SHARED * stride + window  # words from a window to the last that the next windows reach
+    commonest = COMMON  # from another file: so it is one of the constants by which the code is kept
 
     @_compiled
     def train(  # type: ignore[no-untyped-def]
@@ -284,12 +358,12 @@ def compiled(form: Form) -> Kernel:
         for word in range(len(aims.ends) - 1):
             widest = max(widest, aims.ends[word + 1] - aims.ends[word])
         widest = -(-widest // TILE) * TILE
-        kept, targets = np.empty(len(ids), np.int32), np.zeros(widest, np.int64)
+        kept, targets, coming = np.empty(len(ids), np.int32), np.zeros(widest, np.int64), np.zeros(widest, np.int64)
         order, fresh = np.empty(len(ids), np.int64), np.empty(len(ids), np.bool_)
         near, far = np.zeros((tall, dimensions), np.float32), np.zeros((widest, dimensions), np.float32)
         before, pull = np.zeros((widest, dimensions), np.float32), np.zeros((tall, widest), np.float32)
         signs, move = np.zeros(widest, np.float32), np.zeros((1, dimensions), np.float32)
-        common = min(COMMON, own)
+        common = min(commonest, own)
         inputs_before, outputs_before = inputs[:common].copy(), outputs[:common].copy()
         inputs[own : own + common], outputs[own : own + common] = inputs_before, outputs_before
         state, total, predictions, width, apart = np.uint64(seed), 0.0, 0, negatives + 1, 0
@@ -302,6 +376,9 @@ def compiled(form: Form) -> Kernel:
                     _give_back(targets, far, before, outputs, negatives * (turn > 0))
                     state = _draw_noise(targets, negatives, aims, own, state)
                     _fetch(targets, far, before, outputs, negatives)
+                    _approach_noise(coming, negatives, aims, own, state, outputs, dimensions)
+                if turn + ahead < count:
+                    _approach_word(kept[turn + ahead], aims, tree, parts, has_parts, own, inputs, outputs, dimensions)
                 apart += 1
                 if common and apart == _APART:
                     _add_own(inputs, own, inputs_before)
@@ -332,13 +409,13 @@ def compiled(form: Form) -> Kernel:
                         near[0, d] = 0
                     for place in range(first, last):
                         if place != middle:
-                            found += add_rows(kept[place], parts, inputs, near, 0)
-                    divide(near, 0, found)
+                            found += _add_rows(kept[place], parts, has_parts, inputs, dimensions, near, 0)
+                    _divide(near, 0, found, dimensions)
                 else:
                     row = 0
                     for place in range(first, last):
                         if place != middle:
-                            copy_rows(kept[place], parts, inputs, near, row)
+                            _copy_rows(kept[place], parts, has_parts, inputs, dimensions, near, row)
                             row += 1
                 _multiply(near, rows, far, full, dimensions, pull)
                 total += _judge(pull, rows, full, signs, rate)
@@ -352,12 +429,12 @@ def compiled(form: Form) -> Kernel:
                     if place == middle:
                         continue
                     if averaged:
-                        move_rows(kept[place], parts, inputs, move)
+                        _move_rows(kept[place], parts, has_parts, inputs, dimensions, move)
                     elif has_parts:
                         for d in range(dimensions):
                             move[0, d] = 0
                         _move_input(move, 0, pull, row, far, full, dimensions)
-                        move_rows(kept[place], parts, inputs, move)
+                        _move_rows(kept[place], parts, has_parts, inputs, dimensions, move)
                     else:
                         _move_input(inputs, kept[place], pull, row, far, full, dimensions)
                     row += 1

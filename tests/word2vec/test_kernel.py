@@ -164,6 +164,17 @@ def test_a_rate_of_zero_changes_nothing() -> None:
     assert run(ids, np.array([0, 100]), *arrays, 0, np.float32(0), np.uint64(7)) == first
 
 
+def test_the_machine_code_is_kept() -> None:
+    """Who comes later, with no more than the form in common, does not wait for the compiler again."""
+    words, both = vocabulary(), np.zeros((2, WORDS, DIMENSIONS), np.float32)
+    arrays = (words.keep(0), noise(words), Parts.none(), both[0], both[1])
+    for _ in range(2):
+        compiled.cache_clear()
+        run = compiled(SKIPGRAM)
+        run(np.array([3, 4], np.int32), np.array([0, 2]), *arrays, 0, np.float32(0), np.uint64(1))
+    assert sum(run.stats.cache_hits.values()) == 1
+
+
 def test_nothing_to_train_on_is_no_loss() -> None:
     words, both = vocabulary(), np.zeros((2, WORDS, DIMENSIONS), np.float32)
     run = compiled(SKIPGRAM._replace(averaged=True))
