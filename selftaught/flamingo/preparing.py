@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from selftaught import lookup
 from selftaught.backbones.flamingo import Flamingo, flamingo
@@ -20,12 +19,14 @@ from selftaught.loop import Learner
 from selftaught.machine import pick_device, pick_precision
 from selftaught.objective import Spec
 from selftaught.objectives.caption import Caption
+from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained, open_towers
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.run import Run
 
 DEFAULT_SECONDS = 600.0
+NO_LANGUAGE = "add --set model.text_init=RUN, with a run of causal_lm or a checkpoint folder of a decoder"
 _BATCH = 32
 _RATE = 1e-3  # of AdamW at that batch
 
@@ -157,6 +158,10 @@ def open_seeing(recipe: Recipe) -> Pretrained:
         )
     if model.text_init is not None:
         return open_towers(model.init, model.text_init)
+    if holds_picture_model(model.init):
+        raise SelftaughtError(
+            "this network over pictures has no language model beside it", where=model.init, do=NO_LANGUAGE
+        )
     found = open_pretrained(model.init)
     if not isinstance(found.backbone, Flamingo):
         raise SelftaughtError(
@@ -165,8 +170,3 @@ def open_seeing(recipe: Recipe) -> Pretrained:
             do="give the network over pictures as --init, and this one with --set model.text_init=RUN",
         )
     return found
-
-
-def fresh(network: nn.Module) -> bool:
-    """Whether nothing has been learned between the towers: every gate is closed."""
-    return not any(bool(p.detach().any()) for name, p in network.named_parameters() if name.endswith("_gate"))

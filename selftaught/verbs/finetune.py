@@ -7,6 +7,9 @@ from cyclopts import Parameter
 
 from selftaught.console import note, tell
 from selftaught.data.video_source import holds_videos
+from selftaught.errors import SelftaughtError
+from selftaught.flamingo.preparing import NO_LANGUAGE
+from selftaught.lookup import find_task
 from selftaught.pictures.finetuning import (
     PictureFinetuning,
     prepare_picture_finetuning,
@@ -103,6 +106,10 @@ def finetune(
             done["run"] = str(new.folder)  # it may have been moved
             return tell(done, finetuned_lines(done), json=json)
         ready: Ready | PictureFinetuning | ClipFinetuning
+        if pictured and find_task(asked.objective.name).reads_pictures:
+            raise SelftaughtError(
+                "this network over pictures has no language model beside it", where=str(run), do=NO_LANGUAGE
+            )
         if pictured and holds_videos(asked.data.path):
             ready = prepare_clip_finetuning(new, before or asked)
         elif pictured:

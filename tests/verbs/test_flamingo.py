@@ -91,6 +91,7 @@ def test_captions_from_two_towers_to_questions(towers: None, here: Path, call: C
 
 def test_a_tower_that_is_missing_or_of_another_kind(towers: None, call: Call) -> None:
     for given, message in (
+        (["--init", "eyes"], "has no language model beside it"),
         (["--init", "decoder"], "has not been given a network over pictures"),
         ([], "needs a trained network over pictures and a language model"),
         (["--init", "eyes", "--set", "model.text_init=run"], "reads from both sides"),
@@ -103,5 +104,7 @@ def test_a_tower_that_is_missing_or_of_another_kind(towers: None, call: Call) ->
     refused = call("finetune", "decoder", "asked.jsonl", "--task", "vqa", "--out", "new")
     assert refused.code == 1
     assert "reads text alone" in refused.err
+    alone = call("finetune", "eyes", "asked.jsonl", "--task", "vqa", "--out", "new")
+    assert "has no language model beside it" in alone.err
     fused = call("pretrain", "pairs.csv", "--objective", "caption+mlm", *TOWERS, "--out", "new")
     assert "alone" in fused.err
