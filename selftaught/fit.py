@@ -51,7 +51,7 @@ class Plan:
     def of(cls, train: Train, *, unit: str, per_sample: int, checks: int) -> "Plan":
         """The plan of a recipe's ``train`` part."""
         return cls(
-            Schedule(steps=train.steps, seconds=train.seconds, warmup=train.warmup, final=train.final),
+            Schedule(train.steps, train.seconds, train.warmup, train.final, train.course),
             seed=train.seed,
             accumulate=train.accumulate,
             clip=train.clip,

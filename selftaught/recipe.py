@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selftaught.errors import SelftaughtError
+from selftaught.schedule import Course
 
 
 class _Section(BaseModel):
@@ -93,6 +94,8 @@ class Train(_Section):
     rate: float | None = Field(default=None, gt=0)
     warmup: float = Field(default=0.1, ge=0, lt=1)
     final: float = Field(default=0.0, ge=0, le=1)
+    course: Course = "linear"
+    """How the rate falls from its peak to ``final`` of it."""
     weight_decay: float = Field(default=0.01, ge=0)
     clip: float = Field(default=1.0, gt=0)
     precision: Literal["fp32", "bf16"] | None = None

@@ -1,9 +1,13 @@
 """How long a run lasts and how large its steps are: one budget drives both."""
 
+import math
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 from selftaught.errors import SelftaughtError
+
+Course = Literal["linear", "cosine"]
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -25,20 +29,23 @@ def parse_duration(text: str) -> float:
 class Schedule:
     """The budget of a run, in steps or in seconds, and the learning rate's course over it.
 
-    The rate rises linearly over the first ``warmup`` share of the budget and falls linearly to ``final`` of
-    its peak. Under a budget of seconds the same course is followed in time (Geiping & Goldstein 2023, section
-    4.2), so that the run ends on time with its rate fully decayed, however fast the machine is.
+    The rate rises linearly over the first ``warmup`` share of the budget and falls to ``final`` of its peak, in a
+    straight line or along half a cosine (Loshchilov & Hutter 2017, section 3, without restarts). Under a budget of
+    seconds the same course is followed in time (Geiping & Goldstein 2023, section 4.2), so that the run ends on time
+    with its rate fully decayed, however fast the machine is.
 
     Args:
         steps: the last step, or None.
         seconds: the wall-clock budget, or None. Exactly one of the two is given.
         warmup, final: shares of the budget and of the peak rate.
+        course: how it falls.
     """
 
     steps: int | None = None
     seconds: float | None = None
     warmup: float = 0.1
     final: float = 0.0
+    course: Course = "linear"
 
     def __post_init__(self) -> None:
         if (self.steps is None) == (self.seconds is None):
@@ -58,4 +65,7 @@ class Schedule:
         done = min(self.progress(step, seconds) + ahead, 1.0)
         if done < self.warmup:
             return max(done / self.warmup, 1e-3)
-        return self.final + (1.0 - self.final) * (1.0 - done) / (1.0 - self.warmup)
+        left = (1.0 - done) / (1.0 - self.warmup)
+        if self.course == "cosine":
+            left = 0.5 * (1.0 - math.cos(math.pi * left))
+        return self.final + (1.0 - self.final) * left

@@ -1,6 +1,8 @@
 """Budgets and the rate's course over them."""
 
+import math
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -31,9 +33,14 @@ def test_any_text_is_a_duration_or_explained(text: str) -> None:
         assert parse_duration(text) > 0
 
 
-@given(steps=st.integers(1, 5000), warmup=st.floats(0, 0.9), final=st.floats(0, 1))
-def test_the_rate_rises_to_its_peak_and_falls_to_its_end(steps: int, warmup: float, final: float) -> None:
-    schedule = Schedule(steps=steps, warmup=warmup, final=final)
+@given(
+    steps=st.integers(1, 5000),
+    warmup=st.floats(0, 0.9),
+    final=st.floats(0, 1),
+    course=st.sampled_from(["linear", "cosine"]),
+)
+def test_the_rate_rises_to_its_peak_and_falls_to_its_end(steps: int, warmup: float, final: float, course: Any) -> None:
+    schedule = Schedule(steps=steps, warmup=warmup, final=final, course=course)
     rates = [schedule.rate(step, 0.0) for step in range(steps)]
     assert all(0 < rate <= 1 + 1e-9 for rate in rates)
     top = rates.index(max(rates))
@@ -44,6 +51,13 @@ def test_the_rate_rises_to_its_peak_and_falls_to_its_end(steps: int, warmup: flo
 def test_ten_steps_by_hand() -> None:
     rates = [Schedule(steps=10, warmup=0.2).rate(step, 0.0) for step in range(10)]
     assert rates == pytest.approx([0.25, 0.75, 15 / 16, 13 / 16, 11 / 16, 9 / 16, 7 / 16, 5 / 16, 3 / 16, 1 / 16])
+
+
+def test_half_a_cosine_by_hand() -> None:
+    schedule = Schedule(seconds=110, warmup=10 / 110, final=0.1, course="cosine")
+    rates = [schedule.rate(0, seconds) for seconds in (5, 10, 35, 60, 85, 110)]
+    quarter = math.sqrt(0.5) / 2
+    assert rates == pytest.approx([0.5, 1.0, 0.55 + 0.9 * quarter, 0.55, 0.55 - 0.9 * quarter, 0.1])
 
 
 def test_in_seconds_the_same_course_is_followed_in_time() -> None:
