@@ -32,7 +32,7 @@ class Plan:
     Args:
         schedule: the budget and the learning rate's course.
         seed: of the run.
-        accumulate, clip: see :func:`selftaught.loop.train`.
+        accumulate, threads, clip: see :func:`selftaught.loop.train`.
         save_seconds: at least this long between checkpoints.
         unit, per_sample: what the speed is counted in, and how many of them a sample holds.
         checks: how many times ``check`` is called over the run, evenly spread from the first step on.
@@ -41,6 +41,7 @@ class Plan:
     schedule: Schedule
     seed: int
     accumulate: int = 1
+    threads: int | None = None
     clip: float = 1.0
     save_seconds: float = 30.0
     unit: str = "samples"
@@ -48,12 +49,13 @@ class Plan:
     checks: int = 8
 
     @classmethod
-    def of(cls, train: Train, *, unit: str, per_sample: int, checks: int) -> "Plan":
-        """The plan of a recipe's ``train`` part."""
+    def of(cls, train: Train, *, unit: str, per_sample: int, checks: int, threads: int | None = None) -> "Plan":
+        """The plan of a recipe's ``train`` part, where each batch comes in as many equal parts as there are threads."""
         return cls(
             Schedule(train.steps, train.seconds, train.warmup, train.final, train.course),
             seed=train.seed,
-            accumulate=train.accumulate,
+            accumulate=train.accumulate * (threads or 1),
+            threads=threads,
             clip=train.clip,
             save_seconds=train.save_seconds,
             unit=unit,
@@ -142,6 +144,7 @@ def gradient_steps(
             seed=plan.seed,
             start=start,
             accumulate=plan.accumulate,
+            threads=plan.threads,
             clip=plan.clip,
         )
 

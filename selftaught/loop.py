@@ -13,6 +13,7 @@ from selftaught.health import check_finite
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.randomness import derive
 from selftaught.schedule import Schedule
+from selftaught.sharing import Crew
 
 
 class Learner(nn.Module):
@@ -99,6 +100,7 @@ def train(
     seed: int,
     start: Progress = Progress(),
     accumulate: int = 1,
+    threads: int | None = None,
     clip: float = 1.0,
 ) -> Iterator[Report]:
     """Train until the schedule's budget is used up, yielding after each step.
@@ -109,6 +111,8 @@ def train(
         batches: gives the batches from a sample number on.
         accumulate: batches a step. Their summed losses are divided by the count of targets of all of them, so
             that the gradient is that of one large batch, however unevenly the targets fall.
+        threads: how many of these are computed at once, each by a thread of its own; the weights are the same to the
+            bit as if it were one after the other. None leaves it to torch to share each operation out.
         clip: the largest norm of the gradient.
         start: where to go on from.
 
@@ -125,39 +129,70 @@ def train(
     coming = batches(start.samples)
     progress, began = start, time.perf_counter() - start.seconds
     learner.train()
-    while schedule.progress(progress.step, progress.seconds) < 1.0:
-        step_began = time.perf_counter()
-        parts = [to_device(next(coming), learner.device) for _ in range(accumulate)]
-        waited = time.perf_counter() - step_began
-        step, rate = progress.step + 1, schedule.rate(progress.step, progress.seconds)
-        for group, peak in zip(optimizer.param_groups, peaks, strict=True):
-            group["lr"] = peak * rate
-        torch.manual_seed(derive("step", seed, step))  # so that dropout is a function of the step
-        means = _gradient(learner, parts)
-        samples = sum(part["size"] for part in parts)
-        loss = float(learner.objective.total(means))
-        check_finite("loss", loss, step, progress.samples, samples)
-        norm = float(nn.utils.clip_grad_norm_(learner.parameters(), clip))
-        check_finite("gradient", norm, step, progress.samples, samples)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        learner.objective.after_step(learner.backbones, learner.heads)
-        now = time.perf_counter()
-        progress = Progress(step, progress.samples + samples, now - began)
-        told = flatten(learner.objective.readings(means))
-        yield Report(progress, loss, told, norm, rate, samples, waited, now - step_began)
-        learner.train()
+    with Crew(threads) as crew:
+        while schedule.progress(progress.step, progress.seconds) < 1.0:
+            step_began = time.perf_counter()
+            parts = [to_device(next(coming), learner.device) for _ in range(accumulate)]
+            waited = time.perf_counter() - step_began
+            step, rate = progress.step + 1, schedule.rate(progress.step, progress.seconds)
+            for group, peak in zip(optimizer.param_groups, peaks, strict=True):
+                group["lr"] = peak * rate
+            torch.manual_seed(derive("step", seed, step))  # so that dropout is a function of the step
+            samples = sum(part["size"] for part in parts)
+            with crew.at_work():
+                means = _gradient(learner, parts, crew)
+                loss = float(learner.objective.total(means))
+                check_finite("loss", loss, step, progress.samples, samples)
+                norm = float(nn.utils.clip_grad_norm_(learner.parameters(), clip))
+                check_finite("gradient", norm, step, progress.samples, samples)
+                optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            learner.objective.after_step(learner.backbones, learner.heads)
+            now = time.perf_counter()
+            progress = Progress(step, progress.samples + samples, now - began)
+            told = flatten(learner.objective.readings(means))
+            yield Report(progress, loss, told, norm, rate, samples, waited, now - step_began)
+            learner.train()
 
 
-def _gradient(learner: Learner, parts: list[Batch]) -> dict[str, Any]:
-    """Backpropagate the mean over all parts' targets; return the means."""
+def _gradient(learner: Learner, parts: list[Batch], crew: Crew) -> dict[str, Any]:
+    """Leave the gradient of the mean over all parts' targets at the weights; return the means."""
     total_n = _add([part["n"] for part in parts])
+
+    def ask(part: Batch) -> tuple[Sums, Tensor]:
+        sums = learner(part)
+        return detach(sums), learner.objective.total(divide(sums, total_n))
+
     sums = []
-    for part in parts:
-        part_sums = learner(part)
-        learner.objective.total(divide(part_sums, total_n)).backward()
-        sums.append(detach(part_sums))
+    if crew.size is None or crew.size == 1:
+        for part in parts:
+            part_sums, loss = ask(part)
+            loss.backward()
+            sums.append(part_sums)
+        return divide(_add(sums), total_n)
+
+    weights = [weight for weight in learner.parameters() if weight.requires_grad]
+
+    def answer(part: Batch) -> tuple[Sums, tuple[Tensor | None, ...]]:
+        part_sums, loss = ask(part)
+        return part_sums, torch.autograd.grad(loss, weights, allow_unused=True)
+
+    for first in range(0, len(parts), crew.size):
+        for part_sums, gradient in crew.map(answer, parts[first : first + crew.size]):
+            sums.append(part_sums)
+            _accumulate(weights, gradient)
     return divide(_add(sums), total_n)
+
+
+def _accumulate(weights: list[nn.Parameter], gradient: tuple[Tensor | None, ...]) -> None:
+    """Add a part's gradient. The parts come in their order, which sums of floating point numbers depend on."""
+    for weight, more in zip(weights, gradient, strict=True):
+        if more is None:
+            continue
+        if weight.grad is None:
+            weight.grad = torch.empty_like(weight).copy_(more)  # autograd may give two weights one and the same tensor
+        else:
+            weight.grad += more
 
 
 @torch.no_grad()

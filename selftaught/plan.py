@@ -23,10 +23,11 @@ _MEASURED_STEPS = 4
 WORTHWHILE_TOKENS = {"tiny": 0.0, "small": 30e6, "medium": 300e6, "base": 3e9}
 
 
-def measure_speed(learner: Learner, batches: Batches) -> float:
-    """Samples a second, from a few real steps on a copy of the learner."""
-    twin = copy.deepcopy(learner)
-    steps = train(twin, batches.starting, adamw(twin, 1e-9), Schedule(steps=_MEASURED_STEPS), seed=0)
+def measure_speed(learner: Learner, batches: Batches, threads: int | None = None) -> float:
+    """Samples a second, from a few real steps on a copy of the learner, each shared among ``threads``."""
+    twin, parts = copy.deepcopy(learner), threads or 1
+    few, source = Schedule(steps=_MEASURED_STEPS), batches.parted(parts).starting
+    steps = train(twin, source, adamw(twin, 1e-9), few, seed=0, accumulate=parts, threads=threads)
     took = sorted(report.took for report in steps)
     return batches.size / took[len(took) // 2 - 1]
 

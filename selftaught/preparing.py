@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from selftaught import lookup
-from selftaught.backbones.hf import TextBackbone, new_backbone, new_decoder
+from selftaught.backbones.hf import TextBackbone, drops, new_backbone, new_decoder
 from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, PAIR_SIZES, PICTURE_SIZES, SIZES
 from selftaught.backbones.teacher import language_teacher
 from selftaught.console import note
@@ -34,6 +34,7 @@ from selftaught.pretrained import (
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.run import Run
+from selftaught.sharing import fitting_crew
 from selftaught.word2vec.embedding import TokenVectors
 from selftaught.word2vec.model import WordModel, holds_words
 
@@ -124,7 +125,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         train = resolved.train
         assert train.batch is not None
         batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
-        return resolved, learner, batches
+        return _with_threads(resolved, learner, batches), learner, batches
 
     size = recipe.model.size or (None if init else _fitting_size(recipe, build, source.tokens))
     recipe, learner, batches = build(size)
@@ -246,6 +247,28 @@ def _with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Rec
     return _with_train(_with_model(recipe, size=size), rate=rate)
 
 
+def _with_threads(recipe: Recipe, learner: Learner, batches: Batches) -> Recipe:
+    """Among how many threads a step's rows are shared, where the recipe leaves it open.
+
+    Raises:
+        SelftaughtError: if they were asked to share what cannot be shared.
+    """
+    train, asked = recipe.train, recipe.train.threads
+    objective = learner.objective
+    whole = objective.couples_batch or objective.taught or drops(learner) or learner.device.type != "cpu"
+    if asked is None:
+        if whole:
+            return recipe
+        work = count_flops(learner, batches.at(0), train.length) * batches.size * train.length
+        return _with_train(recipe, threads=fitting_crew(work, batches.size, torch.get_num_threads()))
+    if asked > 1 and (whole or batches.size % asked):
+        why = "its rows cannot be parted" if whole else f"{batches.size} rows are no multiple of {asked}"
+        raise SelftaughtError(
+            f"{asked} threads cannot share a step of this run: {why}", do="leave train.threads out, or give 1"
+        )
+    return recipe
+
+
 def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, Batches]], sample_tokens: float) -> str:
     """The size that the budget is worth; speeds are measured only where the budget is in time."""
 
@@ -255,7 +278,7 @@ def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, 
             return 0.0
         if recipe.train.seconds is None:
             return _steps(resolved, batches) * batches.size * recipe.train.accumulate * sample_tokens
-        return recipe.train.seconds * measure_speed(learner, batches) * sample_tokens
+        return recipe.train.seconds * measure_speed(learner, batches, resolved.train.threads) * sample_tokens
 
     return choose_size(tokens)
 
@@ -322,7 +345,7 @@ def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches, sa
     train = recipe.train
     assert train.rate is not None
     samples = batches.size * train.accumulate
-    speed = measure_speed(learner, batches)
+    speed = measure_speed(learner, batches, train.threads)
     steps = max(1, round(train.seconds * speed / samples)) if train.seconds else _steps(recipe, batches)
     tokens = steps * samples * sample_tokens
     batch = batches.at(0)

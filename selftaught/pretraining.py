@@ -39,12 +39,18 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     assert train.rate is not None
     watch = watch_over(ready.objective, ready.spec, ready.batches.size, ready.baseline.entropy)
     optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit="tokens", per_sample=round(ready.plan.sample_tokens), checks=_affordable_checks(ready))
+    plan = Plan.of(
+        train,
+        unit="tokens",
+        per_sample=round(ready.plan.sample_tokens),
+        checks=_affordable_checks(ready),
+        threads=train.threads,
+    )
     outcome = fit(
         run,
         ready.learner,
         optimizer,
-        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
+        gradient_steps(ready.learner, ready.batches.parted(train.threads or 1).starting, optimizer, plan),
         plan,
         check=_checker(ready),
         watch=lambda report: watch(report.measures),

@@ -102,7 +102,8 @@ class Train(_Section):
     device: str | None = None
     workers: int = Field(default=0, ge=0)
     threads: int | None = Field(default=None, ge=1)
-    """Of word vectors, which train on all cores if not given, and on one are the same bits each time."""
+    """That share a step's rows on the processor, each computing by itself; chosen from the work of a step if not given.
+    Word vectors train on all cores if not given, and on one are the same bits each time."""
     save_seconds: float = Field(default=30.0, ge=0)
     """At least this long between checkpoints."""
     seed: int = Field(default=0, ge=0)

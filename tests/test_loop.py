@@ -213,3 +213,46 @@ def test_a_count_below_one_is_a_count() -> None:
     """Weighted targets may weigh less than one together; their mean is still a mean."""
     assert divide({"loss": 0.25}, 0.5) == {"loss": 0.5}
     assert divide({"loss": 0.0}, 0) == {"loss": 0.0}
+
+
+def test_threads_that_share_a_step_change_no_bit(
+    packed: Batch, spec: Spec, tokenizer: TextTokenizer, small_network: Callable[[TextTokenizer], TextBackbone]
+) -> None:
+    """Three parts, so that it would be seen if they were added up as they come."""
+    parts = [posed(packed, spec, slice(i % 6, i % 6 + 2), epoch=i) for i in range(9)]
+
+    def trained(threads: int) -> tuple[dict[str, Tensor], list[dict[str, float]]]:
+        torch.manual_seed(0)
+        learner = Learner({"text": small_network(tokenizer)}, MLM(), spec)
+        steps = train(
+            learner,
+            lambda _: iter(parts),
+            adamw(learner, 1e-2),
+            Schedule(steps=3),
+            seed=0,
+            accumulate=3,
+            threads=threads,
+        )
+        return learner.state_dict(), [{**report.measures, "gradient": report.gradient} for report in steps]
+
+    (one, told), (three, told_by_three) = trained(1), trained(3)
+    assert told == told_by_three
+    assert all(torch.equal(one[name], three[name]) for name in one)
+
+
+def test_what_fails_in_a_thread_is_told(learner: Learner, packed: Batch, spec: Spec) -> None:
+    part = posed(packed, spec)
+    broken = {**part, "input_ids": part["input_ids"] + 10**6}
+    steps = train(
+        learner,
+        lambda _: iter([part, broken]),
+        adamw(learner, 1e-3),
+        Schedule(steps=1),
+        seed=0,
+        accumulate=2,
+        threads=2,
+    )
+    before = torch.get_num_threads()
+    with pytest.raises(IndexError):
+        next(steps)
+    assert torch.get_num_threads() == before

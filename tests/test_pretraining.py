@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from transformers import AutoModelForMaskedLM, AutoTokenizer
 
 from selftaught.backbones.heads import MaskedLMHead
+from selftaught.errors import SelftaughtError
 from selftaught.pretrained import open_pretrained
 from selftaught.verbs.pretrain import pretrain
 
@@ -104,3 +106,25 @@ def test_a_corpus_of_a_few_lines_still_trains(folder: Path) -> None:
 def test_a_budget_in_time_ends_in_time(folder: Path) -> None:
     done = small(folder, "timed", steps=None, for_="2s")
     assert 2.0 <= done["seconds"] < 6.0
+
+
+def test_threads_share_a_step_and_the_recipe_says_how_many(folder: Path) -> None:
+    """As many as there are, if there is work for them; on one thread the same recipe gives the same bits."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        small(folder, "two", steps=2, set_=["train.length=64"])
+    finally:
+        torch.set_num_threads(before)
+    recipe = folder / "two" / "recipe.yaml"
+    assert yaml.safe_load(recipe.read_text(encoding="utf-8"))["train"]["threads"] == 2
+    pretrain(str(folder / "text"), recipe=recipe, out=folder / "again")
+    weights = [(folder / run / "model" / "model.safetensors").read_bytes() for run in ("two", "again")]
+    assert weights[0] == weights[1]
+
+
+def test_rows_that_threads_cannot_share(folder: Path) -> None:
+    with pytest.raises(SelftaughtError, match="8 rows are no multiple of 3"):
+        small(folder, "three", steps=2, set_=["train.threads=3"])
+    with pytest.raises(SelftaughtError, match="cannot be parted"):
+        small(folder, "pairs", steps=2, objective="simcse", set_=["train.threads=2"])

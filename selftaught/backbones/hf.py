@@ -229,6 +229,11 @@ def dropping(backbone: TextBackbone, rate: float, seed: int) -> Iterator[None]:
             setattr(module, name, before)
 
 
+def drops(network: nn.Module) -> bool:
+    """Whether training drops units: which, is drawn from the one stream of numbers that the process has."""
+    return any(vars(part).get(name) for part in network.modules() for name in _DROPOUT_RATES)
+
+
 # What transformers' modules call a rate of their own; "p" is that of torch's nn.Dropout.
 _DROPOUT_RATES = {"p", "dropout", "attention_dropout"}
 _SHORT_ROW = 256

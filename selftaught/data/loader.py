@@ -6,7 +6,7 @@ workers and wherever in an epoch a run was interrupted.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Protocol
 
@@ -54,6 +54,10 @@ class Batches:
     size: int
     seed: int
     workers: int = 0
+
+    def parted(self, parts: int) -> "Batches":
+        """The same samples in the same order, each batch in ``parts`` equal ones."""
+        return replace(self, size=self.size // parts)
 
     def at(self, position: int) -> Batch:
         """The batch that begins with the run's sample number ``position``."""
