@@ -76,6 +76,7 @@ class Characters:
             n_embd=WIDTH,
             n_layer=LAYERS,
             n_head=HEADS,
+            activation_function="gelu",
             resid_pdrop=0.0,
             embd_pdrop=0.0,
             attn_pdrop=0.0,
