@@ -15,7 +15,7 @@ _USES = {
     "text-generation": "AutoModelForCausalLM",
 }
 WORDS = "word-vectors"  # what gensim loads
-PICTURES, PICTURE_CLASSES = "image-feature-extraction", "image-classification"
+PICTURES, PICTURE_CLASSES, CLIP_CLASSES = "image-feature-extraction", "image-classification", "video-classification"
 PICTURE_QUESTIONS, PICTURE_TEXTS = "visual-question-answering", "image-to-text"
 PAIRS, PAIRS_APART = "zero-shot-image-classification", "two towers"  # in one folder, or in one each
 SENTENCES = "sentence-similarity"  # what sentence-transformers loads
@@ -35,8 +35,8 @@ def write_card(run: Run, kind: str, facts: Mapping[str, Any], measures: Mapping[
 
     Args:
         kind: a key of :data:`_USES`, which of a task is the name of its pipeline, or
-            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES`, :data:`PICTURE_CLASSES`, :data:`PICTURE_TEXTS`,
-            :data:`PAIRS` or :data:`PAIRS_APART`.
+            :data:`SENTENCES`, :data:`WORDS`, :data:`PICTURES`, :data:`PICTURE_CLASSES`, :data:`CLIP_CLASSES`,
+            :data:`PICTURE_TEXTS`, :data:`PAIRS` or :data:`PAIRS_APART`.
         facts: what was trained, on how much of what.
         measures: on held-out data.
         caveats: what a user of the model must know.
@@ -83,11 +83,12 @@ def _use(kind: str) -> list[str]:
             "",
             'vectors = KeyedVectors.load_word2vec_format("model/vectors.bin", binary=True)  # beside this file',
         ]
-    if kind == PICTURE_CLASSES:
+    if kind in (PICTURE_CLASSES, CLIP_CLASSES):
+        file = "a.jpg" if kind == PICTURE_CLASSES else "a.mp4"
         return [
             "import selftaught",
             "",
-            'answers = selftaught.predict(".", "a.jpg")["predictions"]  # of this folder',
+            f'answers = selftaught.predict(".", "{file}")["predictions"]  # of this folder',
         ]
     if kind in _SEEING:
         return [

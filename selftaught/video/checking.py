@@ -8,7 +8,7 @@ import numpy as np
 
 from selftaught.console import note
 from selftaught.features import effective_rank
-from selftaught.loop import Progress, evaluate, to_device
+from selftaught.loop import Progress, evaluate
 from selftaught.metrics.knn import knn_predict
 from selftaught.metrics.probe import fit_probe
 from selftaught.pictures.measuring import collapse_sentence
@@ -48,7 +48,7 @@ def checker(ready: VideoPretraining, illustrator: Filmstrips, told: list[str]) -
 def held_out_losses(ready: VideoPretraining) -> dict[str, float]:
     """The objective's measures of held-out clips; none where there are none."""
     batches = ready.held_out_batches()
-    found = evaluate(ready.learner, (to_device(one, ready.learner.device) for one in batches)) if batches else {}
+    found = evaluate(ready.learner, iter(batches)) if batches else {}
     return {f"held_out_{name}": value for name, value in found.items()}
 
 

@@ -14,7 +14,7 @@ from selftaught.data.video_store import Clips, VideoStore, prepare_videos
 from selftaught.errors import SelftaughtError
 from selftaught.facts import shown
 from selftaught.features import effective_rank
-from selftaught.loop import Learner, evaluate, to_device
+from selftaught.loop import Learner, evaluate
 from selftaught.pictures.evaluating import own_objective, restore_heads
 from selftaught.run import Run
 from selftaught.video.classifying import ClipClassifier
@@ -84,8 +84,6 @@ def _of_objective(place: str, model: VideoModel, store: VideoStore) -> dict[str,
     clips = Clips.of(store, np.arange(len(store)), model.spec.frames, seed=0)
     size = min(recipe.train.batch or len(clips), len(clips))
     batches = Batches(clips, objective, model.whole, size, seed=0)
-    found = evaluate(
-        learner, (to_device(batches.at(i), learner.device) for i in range(0, min(_ASKED, _TIMES * len(clips)), size))
-    )
+    found = evaluate(learner, (batches.at(i) for i in range(0, min(_ASKED, _TIMES * len(clips)), size)))
     features = model.features(store, np.arange(min(len(store), _MOST)))
     return {"objective": objective.name, "measures": {**found, "rank": effective_rank(features)}}

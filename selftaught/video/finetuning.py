@@ -14,7 +14,7 @@ from selftaught.facts import shown, shown_fact
 from selftaught.fit import Outcome, Plan, gradient_steps
 from selftaught.lookup import checked
 from selftaught.machine import pick_device, pick_precision
-from selftaught.model_card import PICTURE_CLASSES, write_card
+from selftaught.model_card import CLIP_CLASSES, write_card
 from selftaught.optim import adamw
 from selftaught.pictures.finetuning import refuse_text_tasks
 from selftaught.pictures.lessons import CHECKS, PATIENCE, pace_of
@@ -222,4 +222,4 @@ def _write_card(run: Run, ready: ClipFinetuning, report: dict[str, Any]) -> None
         "steps": report["steps"],
     }
     caveats = [SET_ASIDE, "It answers with its own classes, whatever it is shown."]
-    write_card(run, PICTURE_CLASSES, facts, finetuned_measures(report), caveats)
+    write_card(run, CLIP_CLASSES, facts, finetuned_measures(report), caveats)

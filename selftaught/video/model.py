@@ -20,6 +20,7 @@ from selftaught.pictures.model import PictureModel, picture_folder
 
 DEFAULT = VideoSpec(frames=16, rate=8.0)
 WINDOWS = 3  # of a clip that is longer than one, evenly over it
+STATISTICS = 4  # of each number of a frame's vector, see over_time
 _FILE = "video.json"
 _AT_ONCE = 32  # clips
 
@@ -88,9 +89,6 @@ class VideoModel:
             ends = np.cumsum([one.size for one in windows])[:-1]
             for one, there in zip(windows, np.split(places, ends), strict=True):
                 yield vectors[there].reshape(*one.shape, -1)
-
-
-STATISTICS = 4
 
 
 def over_time(vectors: np.ndarray) -> np.ndarray:
