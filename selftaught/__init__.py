@@ -22,6 +22,7 @@ _VERBS = (
     "predict",
     "generate",
     "embed",
+    "search",
     "similarity",
     "export",
 )
@@ -36,6 +37,7 @@ __all__ = [
     "generate",
     "predict",
     "pretrain",
+    "search",
     "similarity",
     "verdict",
 ]

@@ -17,6 +17,7 @@ VERBS = {
     "predict": "Ask a fine-tuned model about new texts.",
     "generate": "Let a causal language model continue a text.",
     "embed": "Write the vectors of texts to a Parquet file.",
+    "search": "The pictures that are nearest to words, or to another picture.",
     "similarity": "How alike texts are in meaning; the nearest of many.",
     "export": "Write a model in a form that runs without this library.",
     "objectives": "The objectives and tasks there are, with their options.",

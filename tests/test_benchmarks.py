@@ -10,6 +10,7 @@ from benchmarks import objectives, retention
 NAMES = [
     *("budget", "clm_vs_trainer", "mlm_vs_trainer", "objectives", "order", "prepare", "retention", "sharing"),
     *(
+        "clip_vs_transformers",
         "interaction_vs_alone",
         "mae_vs_transformers",
         "picture_objectives",

@@ -48,6 +48,7 @@ FLOORS = (
         "picture_judging",
         "picture_shots",
         "video_judging",
+        "pairs_judging",
         "picture_distilling",
         "suites",
         "verbs",

@@ -13,9 +13,14 @@ from torch import Tensor
 from transformers import AutoModel, VisionTextDualEncoderConfig, VisionTextDualEncoderModel
 
 from selftaught.backbones.hf import DUAL, TextBackbone, backbone_from_config, from_folder, load_backbone
-from selftaught.backbones.presets import TextSize
+from selftaught.backbones.presets import PatchSize, TextSize
 from selftaught.backbones.towers import FirstState, MeanState, NormedMean, TwoTowers
-from selftaught.backbones.vision import PictureBackbone, load_picture_backbone, save_picture_model
+from selftaught.backbones.vision import (
+    PictureBackbone,
+    load_picture_backbone,
+    new_picture_backbone,
+    save_picture_model,
+)
 from selftaught.errors import SelftaughtError
 
 VISION, TEXT = "vision", "text"  # the folders of towers that no class of transformers holds together
@@ -23,7 +28,10 @@ _ABOVE = "towers.safetensors"
 
 
 def new_text_tower(size: TextSize, vocab_size: int, *, pad_id: int, longest_row: int) -> TextBackbone:
-    """An untrained BERT: with its pooler, which is among the heads here, it is one that a dual encoder can hold."""
+    """An untrained BERT: with its pooler, which is among the heads here, it is one that a dual encoder can hold.
+
+    Its first state is what is pooled, and must begin to differ from text to text: see :func:`new_picture_tower`.
+    """
     config = transformers.BertConfig(
         vocab_size=vocab_size,
         hidden_size=size.width,
@@ -33,9 +41,19 @@ def new_text_tower(size: TextSize, vocab_size: int, *, pad_id: int, longest_row:
         max_position_embeddings=longest_row,
         hidden_dropout_prob=0.0,
         attention_probs_dropout_prob=0.0,
+        initializer_range=size.width**-0.5,
         pad_token_id=pad_id,
     )
     return backbone_from_config(config)
+
+
+def new_picture_tower(size: PatchSize, resolution: int) -> PictureBackbone:
+    """An untrained vision transformer whose first state differs from picture to picture from the beginning.
+
+    Weights of a deviation of 0.02, which transformers begins with, let the attention of a narrow network bring next to
+    nothing into the first state: all vectors are nearly one, and the loss stays at chance for long (docs/lab.md).
+    """
+    return new_picture_backbone(size, resolution, deviation=size.width**-0.5)
 
 
 def save_towers(folder: Path, picture: PictureBackbone, text: TextBackbone, towers: TwoTowers) -> None:

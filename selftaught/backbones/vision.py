@@ -161,8 +161,12 @@ def picture_teacher(backbones: nn.ModuleDict) -> PictureTeacher:
     return frozen_teacher(backbones, PictureTeacher)
 
 
-def new_picture_backbone(size: PatchSize | ConvSize, resolution: int) -> PictureBackbone:
-    """An untrained network of a size for pictures of a resolution."""
+def new_picture_backbone(size: PatchSize | ConvSize, resolution: int, deviation: float = 0.02) -> PictureBackbone:
+    """An untrained network of a size for pictures of a resolution.
+
+    Args:
+        deviation: of the weights of a vision transformer.
+    """
     if isinstance(size, PatchSize):
         patch = size.patch if resolution <= 64 else 2 * size.patch if resolution <= 128 else 16
         config: Any = transformers.ViTConfig(
@@ -172,6 +176,7 @@ def new_picture_backbone(size: PatchSize | ConvSize, resolution: int) -> Picture
             intermediate_size=4 * size.width,
             image_size=resolution,
             patch_size=patch,
+            initializer_range=deviation,
         )
     else:
         config = transformers.RegNetConfig(

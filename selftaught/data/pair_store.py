@@ -98,6 +98,20 @@ def prepare_pairs(
     known = _read(folder / _FACTS)
     if known is None or (not keep and known["asked"] != asked):
         known = _make(source, folder, asked)
+    return _opened(folder, known)
+
+
+def read_store(folder: Path) -> PairStore | None:
+    """The store in a folder; None if there is none.
+
+    Raises:
+        SelftaughtError: if it is damaged.
+    """
+    known = _read(folder / _FACTS)
+    return None if known is None else _opened(folder, known)
+
+
+def _opened(folder: Path, known: dict[str, Any]) -> PairStore:
     pixels = np.load(intact(folder / _PIXELS, known["sha256"][_PIXELS]), mmap_mode="r")
     captions = _read(intact(folder / _CAPTIONS, known["sha256"][_CAPTIONS]))
     return PairStore(
@@ -111,6 +125,12 @@ def prepare_pairs(
         known["tally"],
         known["counts"],
     )
+
+
+def captions_of(folder: Path) -> list[str]:
+    """The captions of the store in a folder; none if there is no store."""
+    found = _read(folder / _CAPTIONS)
+    return list(found["texts"]) if isinstance(found, dict) else []
 
 
 @dataclass

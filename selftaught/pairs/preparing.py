@@ -8,11 +8,11 @@ import numpy as np
 import torch
 
 from selftaught import lookup
-from selftaught.backbones.dual import new_text_tower
+from selftaught.backbones.dual import new_picture_tower, new_text_tower
 from selftaught.backbones.hf import TextBackbone, load_backbone, text_backbone
 from selftaught.backbones.presets import PAIR_SIZES
 from selftaught.backbones.towers import TwoTowers
-from selftaught.backbones.vision import IMAGE, PictureBackbone, new_picture_backbone, picture_backbone
+from selftaught.backbones.vision import IMAGE, PictureBackbone, picture_backbone
 from selftaught.data.corpus import scan_rows
 from selftaught.data.loader import Batches
 from selftaught.data.pair_samples import PairSamples
@@ -232,7 +232,7 @@ def _networks(
     recipe: Recipe, init: _Begun, resolution: int, tokenizer: TextTokenizer
 ) -> tuple[PictureBackbone, TextBackbone]:
     size = PAIR_SIZES[recipe.model.size or _SIZE]
-    picture = init.picture.backbone if init.picture else new_picture_backbone(size.picture, resolution)
+    picture = init.picture.backbone if init.picture else new_picture_tower(size.picture, resolution)
     pad, longest = tokenizer.id_of("pad_token") or 0, recipe.train.length
     text = init.text or new_text_tower(size.text, tokenizer.vocab_size, pad_id=pad, longest_row=longest)
     return picture, text

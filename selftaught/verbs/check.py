@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from selftaught.console import note, tell
 from selftaught.data.corpus import scan_rows
 from selftaught.data.examples import Columns, Examples
+from selftaught.data.pair_source import holds_pairs, open_pairs
 from selftaught.data.picture_source import holds_pictures, open_pictures
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
@@ -20,6 +21,7 @@ from selftaught.data.video_source import holds_videos, open_videos
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown_fact
 from selftaught.lookup import find_task
+from selftaught.pairs.survey import survey_pairs
 from selftaught.pictures.ranking import rank_objectives, ranking_lines
 from selftaught.pictures.survey import Survey, survey_lines
 from selftaught.schedule import parse_duration
@@ -37,6 +39,7 @@ def check(
     labels: str | None = None,
     task: str = "classify",
     text: str | None = None,
+    image: str | None = None,
     second: str | None = None,
     label: str | None = None,
     pretext: bool = False,
@@ -46,16 +49,19 @@ def check(
     """Say what is in the data, what is wrong with it, and whether it will be enough. Nothing is written.
 
     Args:
-        data: A folder, a file, builtin:NAME or hf:NAME, of text, pictures or videos.
+        data: A folder, a file, builtin:NAME or hf:NAME, of text, pictures, pictures with words, or videos.
         labels: Labels as for finetune, to be checked as well.
         task: What the labels mean; "selftaught objectives" lists the tasks.
-        text: The column that holds the text.
+        text: The column that holds the text; of captions several, with commas between.
+        image: The column that holds pictures, or paths to them.
         second: The column that holds the second text of a pair.
         label: The column that holds the label, or whatever the task asks for.
         pretext: Of pictures, also give each objective a short time, and rank them by a probe on what it learned.
         for_: With --pretext, how long each.
         json: Print one JSON object.
     """
+    if labels is None and not pretext and holds_pairs(data, text):
+        return _pairs(data, image, text, label, json=json)
     if holds_videos(data):
         return _videos(data, labels, pretext=pretext, json=json)
     if holds_pictures(data):
@@ -151,6 +157,23 @@ def _videos(data: str, labels: str | None, *, pretext: bool, json: bool) -> dict
         lines.append(f"both        {report['labels']['also_in_data']:,} of them are in the data")
         report["advice"] += other.advice()
     return tell(report, [*lines, *(f"advice      {sentence}" for sentence in report["advice"])], json=json)
+
+
+def _pairs(data: str, image: str | None, text: str | None, label: str | None, *, json: bool) -> dict[str, Any]:
+    with TemporaryDirectory() as folder:
+        report, lines = survey_pairs(open_pairs(data, image=image, text=text, label=label), Path(folder))
+    few = [
+        f"{one['file']}{':' + str(one['line']) if one['line'] else ''}: {one['why']}" for one in report["quarantined"]
+    ]
+    more = report["quarantined_rows"] - _SHOWN
+    head = [
+        f"data        {report['description']}",
+        f"rows        {report['rows']:,} in = {report['kept']:,} kept + {report['quarantined_rows']:,} quarantined",
+        *(f"            {line}" for line in few[:_SHOWN]),
+        *([f"            … and {more:,} more, named by --json"] if more > 0 else []),
+    ]
+    advice = [f"advice      {sentence}" for sentence in report["advice"]]
+    return tell({"verb": "check", **report}, [*head, *lines, *advice], json=json)
 
 
 def _open(data: str, text: str | None, labels: str | None) -> TextSource:

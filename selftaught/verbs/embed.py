@@ -12,7 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selftaught.console import tell
-from selftaught.data.picture_source import open_pictures
+from selftaught.data.pair_source import holds_pairs, open_pairs
+from selftaught.data.picture_item import PictureSource
+from selftaught.data.picture_source import holds_pictures, open_pictures
 from selftaught.data.picture_store import decoded
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
@@ -23,6 +25,7 @@ from selftaught.data.video_store import in_memory
 from selftaught.errors import SelftaughtError
 from selftaught.features import POOLS, sentence_vectors, text_features
 from selftaught.machine import pick_device, pick_precision
+from selftaught.pairs.model import PairModel, holds_pair_model
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import open_pretrained
 from selftaught.verbs import Place
@@ -66,13 +69,17 @@ def embed(
         return _words(WordModel.load(run), out, json)
     if out.is_dir():
         raise SelftaughtError("this is a folder, not a Parquet file", where=str(out), do="name a file in it")
-    moving = holds_picture_model(run) and holds_videos(data)
+    moving = (
+        holds_picture_model(run) and holds_videos(data) and not holds_pairs(data)
+    )  # numbered, they look like frames
     if frames and not moving:
         raise SelftaughtError(
             "--frames is for videos", do="leave it out, or give a run on pictures or videos, and videos"
         )
     if moving:
         found = _of_videos(run, data, device, frames=frames)
+    elif holds_pair_model(run):
+        found = _of_towers(run, data, text, device)
     else:
         found = _of_pictures(run, data, device) if holds_picture_model(run) else _of_text(run, data, text, device)
     width, kind, tally = found.width, found.kind, found.tally
@@ -119,7 +126,10 @@ class _Found:
 
 
 def _of_text(run: Place, data: str, text: str | None, device: str | None) -> _Found:
-    values, width, kind = _vectors(run, device)
+    return _texts(*_vectors(run, device), data, text)
+
+
+def _texts(values: Callable[[list[str]], np.ndarray], width: int, kind: str, data: str, text: str | None) -> _Found:
     tally, source = Tally(), open_text(data, text=text)
 
     def blocks() -> Iterator[tuple[list[list[Any]], np.ndarray]]:
@@ -131,17 +141,38 @@ def _of_text(run: Place, data: str, text: str | None, device: str | None) -> _Fo
     return _Found(width, kind, columns, blocks(), tally, lambda: require_rows(source, tally))
 
 
+def _of_towers(run: Place, data: str, text: str | None, device: str | None) -> _Found:
+    """Of two towers: vectors of pictures, or of texts where the data is text or a column of it is named."""
+    where = pick_device(device)
+    model = PairModel.load(run, pick_precision(where)).to(where)
+    if text is not None or not (holds_pictures(data) or holds_pairs(data)):
+        return _texts(
+            lambda texts: model.of_texts(texts), model.width, "vectors of texts, in the space of pictures", data, text
+        )
+    source = open_pairs(data) if holds_pairs(data) else open_pictures(data)
+    return _pictures(
+        source, model.spec.resolution, model.of_pictures, model.width, "vectors of pictures, in the space of texts"
+    )
+
+
 def _of_pictures(run: Place, data: str, device: str | None) -> _Found:
     where = pick_device(device)
-    model, tally, source = PictureModel.load(run, pick_precision(where)), Tally(), open_pictures(data)
+    model, source = PictureModel.load(run, pick_precision(where)), open_pictures(data)
     model.backbone.to(where)
+    return _pictures(source, model.spec.resolution, model.features, model.backbone.width, "features of pictures")
+
+
+def _pictures(
+    source: PictureSource, side: int, values: Callable[[np.ndarray], np.ndarray], width: int, kind: str
+) -> _Found:
+    tally = Tally()
 
     def blocks() -> Iterator[tuple[list[list[Any]], np.ndarray]]:
-        pictures = decoded(source, model.spec.resolution, tally)
+        pictures = decoded(source, side, tally)
         while block := list(islice(pictures, _PICTURES_AT_ONCE)):
             items = [item for item, _ in block]
             columns: list[list[Any]] = [[i.file for i in items], [i.line for i in items], [i.label for i in items]]
-            yield columns, model.features(np.stack([pixels for _, pixels in block]))
+            yield columns, values(np.stack([pixels for _, pixels in block]))
 
     def require() -> None:
         if not tally.kept:
@@ -149,7 +180,7 @@ def _of_pictures(run: Place, data: str, device: str | None) -> _Found:
             raise SelftaughtError(what, where=source.description, do="give other pictures")
 
     columns = [("file", pa.string()), ("line", pa.int64()), ("label", pa.string())]
-    return _Found(model.backbone.width, "features of pictures", columns, blocks(), tally, require)
+    return _Found(width, kind, columns, blocks(), tally, require)
 
 
 def _of_videos(run: Place, data: str, device: str | None, *, frames: bool) -> _Found:

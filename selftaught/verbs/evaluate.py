@@ -21,6 +21,8 @@ from selftaught.finetuning import answers
 from selftaught.flamingo.evaluating import evaluate_captions
 from selftaught.held_out import measure_text
 from selftaught.machine import pick_device, pick_precision
+from selftaught.pairs.evaluating import evaluate_pairs
+from selftaught.pairs.model import holds_pair_model
 from selftaught.picture_shots import MOST_ROWS, PictureAsking, picture_shots
 from selftaught.pictures.evaluating import evaluate_pictures
 from selftaught.pictures.model import holds_picture_model
@@ -47,6 +49,7 @@ def evaluate(
     data: str,
     *,
     text: str | None = None,
+    image: str | None = None,
     second: str | None = None,
     label: str | None = None,
     objective: str | None = None,
@@ -69,7 +72,8 @@ def evaluate(
     Args:
         run: A run, or a checkpoint folder of transformers.
         data: Text as for pretrain, labels as for finetune, or the files of a suite.
-        text: The column that holds the text.
+        text: The column that holds the text; of captions several, with commas between.
+        image: The column that holds pictures, or paths to them.
         second: The column that holds the second text of a pair.
         label: The column that holds the label, or whatever the task asks for.
         objective: Ask a pretrained run what another objective asks, such as nsp where it was trained with sop.
@@ -96,6 +100,13 @@ def evaluate(
         return _of_words(run, data, text, suite, rows, seed, json)
     if suite in OF_WORDS:
         raise SelftaughtError(f"{suite} is a test of word vectors", do="give a run of --objective skipgram or cbow")
+    if holds_pair_model(run):
+        given = {"--objective": objective, "--suite": suite, "--shots": shots, "--second": second}
+        if wrong := [name for name, value in given.items() if value]:
+            raise SelftaughtError(
+                f"{wrong[0]} is for text, and this run is one of pictures with words", do="leave it out"
+            )
+        return _of_pairs(run, data, {"text": text, "image": image, "label": label}, device, json)
     if holds_picture_model(run):
         given = {"--objective": objective, "--suite": suite, "--shots": shots, "--text": text, "--second": second}
         if wrong := [name for name, value in given.items() if value]:
@@ -159,6 +170,14 @@ def _of_pictures(run: Place, data: str, label: str | None, device: str | None, j
     lines += ["", *_measured(report.get("classes", {}), report["measures"])]
     recipe = read_recipe(place.recipe) if place.recipe.exists() else None
     return _told(report, lines, data, place if recipe else None, recipe, json)
+
+
+def _of_pairs(run: Place, data: str, columns: dict[str, str | None], device: str | None, json: bool) -> dict[str, Any]:
+    """Measure two towers: how often pictures and captions find each other."""
+    place, where = Run(Path(run)), pick_device(device)
+    with tempfile.TemporaryDirectory() as folder:
+        report, lines = evaluate_pairs(str(run), data, columns, Path(folder), where, pick_precision(where))
+    return _told(report, lines, data, place if place.recipe.exists() else None, None, json)
 
 
 def _measured(classes: Mapping[str, Mapping[str, float | None]], measures: Mapping[str, float]) -> list[str]:

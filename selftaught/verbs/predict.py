@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from cyclopts import Parameter
 
 from selftaught.answering import fill_masks, note_long_texts, task_learner
 from selftaught.backbones.flamingo import Flamingo
@@ -28,6 +29,8 @@ from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
 from selftaught.flamingo.describing import LONGEST, describe
 from selftaught.machine import pick_device, pick_precision
+from selftaught.pairs.model import PairModel, holds_pair_model
+from selftaught.pairs.zero_shot import ZeroShot, fitting_templates, read_labels_given
 from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
@@ -45,6 +48,8 @@ def predict(
     *inputs: str,
     text: str | None = None,
     second: str | None = None,
+    labels: str | None = None,
+    template: Annotated[list[str] | None, Parameter(name="--template")] = None,
     top: int = 5,
     json: bool = False,
 ) -> dict[str, Any]:
@@ -52,7 +57,8 @@ def predict(
 
     Word vectors are asked for the nearest of a word, or of a sum such as "king - man + woman"; a network over pictures
     or videos that was fine-tuned for the class of each. A language model that sees pictures writes a caption for each;
-    one that was fine-tuned with vqa is given pictures, each followed by its questions.
+    one that was fine-tuned with vqa is given pictures, each followed by its questions. A run of clip tells which of
+    --labels a picture is, though nobody taught it any.
 
     Args:
         run: A run, or a checkpoint folder of transformers.
@@ -60,7 +66,11 @@ def predict(
             pictures or videos, or folders of them.
         text: The column that holds the text, in files that have columns.
         second: The column that holds the second text of a pair.
-        top: For [MASK] and word vectors, how many words to name; how many captions to follow, which --json names all.
+        labels: Of a run of clip, what a picture may be: labels with commas between, or a file with one a line.
+        template: How a label is written, such as "a photo of a {}"; may be given several times, and the vectors are
+            averaged. If not given, the label alone, and such as the run's captions are familiar with.
+        top: For [MASK], word vectors and --labels, how many answers to name; how many captions to follow, which --json
+            names all.
         json: Print one JSON object.
     """
     if not inputs:
@@ -71,6 +81,14 @@ def predict(
         return _nearest(WordModel.load(run), inputs, top, json)
     if is_taught_clips(run):
         return _videos(run, inputs, json)
+    if holds_pair_model(run):
+        return _zero_shot(run, inputs, labels, template, top, json)
+    if labels or template:
+        raise SelftaughtError(
+            "--labels and --template are for runs of clip, which know no labels of their own",
+            where=str(run),
+            do="leave them out",
+        )
     if holds_picture_model(run):
         return _pictures(run, inputs, json)
     pretrained = open_pretrained(run)
@@ -170,6 +188,38 @@ def _videos(run: Place, inputs: Sequence[str], json: bool) -> dict[str, Any]:
     if not predictions:
         raise SelftaughtError("not one clip can be used", where=", ".join(inputs), do="selftaught check tells why")
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
+
+
+def _zero_shot(
+    run: Place, inputs: Sequence[str], labels: str | None, template: Sequence[str] | None, top: int, json: bool
+) -> dict[str, Any]:
+    """Which label's words lie nearest to each picture."""
+    if labels is None:
+        raise SelftaughtError(
+            "this run tells which of several labels a picture is, and none are given",
+            where=str(run),
+            do="name them: --labels 'a cat,a dog'; or a file with one a line",
+        )
+    device = pick_device(None)
+    model = PairModel.load(run, pick_precision(device)).to(device)
+    asked = ZeroShot.of(model, read_labels_given(labels), template or fitting_templates(Path(run)))
+    predictions, lines, notes = list[dict[str, Any]](), [], []
+    for given in inputs:
+        tally = Tally()
+        found = decoded(open_pictures(given), model.spec.resolution, tally)
+        while block := list(islice(found, _PICTURES_AT_ONCE)):
+            shares = asked.shares(np.stack([pixels for _, pixels in block]))
+            for (item, _), share in zip(block, shares, strict=True):
+                best = np.argsort(-share, kind="stable")[:top]
+                answers = [{"label": asked.labels[i], "probability": float(share[i])} for i in best]
+                predictions.append({**_where(item), **answers[0], "nearest": answers})
+                said = ", ".join(f"{one['label']} {one['probability']:.3f}" for one in answers)
+                lines.append(f"{said}\t{':'.join(map(str, _where(item).values()))}")
+        notes += tally.note(given)
+    if not predictions:
+        raise SelftaughtError("not one picture can be used", where=", ".join(inputs), do="selftaught check tells why")
+    report = {"verb": "predict", "predictions": predictions, "templates": asked.templates, "notes": notes}
+    return tell(report, lines + notes, json=json)
 
 
 def _told(answer: dict[str, Any]) -> str:

@@ -194,9 +194,9 @@ _KINDS = {"text": "text", IMAGE: "pictures", VIDEO: "videos", PAIR: "pictures wi
 
 def _fitting(data: str, text: str | None) -> str | None:
     """What is learned from the data where nobody says; None for what is learned from text."""
-    if holds_videos(data):
-        return "frame_order"
-    return "clip" if holds_pairs(data, text) else "simclr" if holds_pictures(data) else None
+    if holds_pairs(data, text):  # numbered pictures with a text beside each could be frames as well
+        return "clip"
+    return "frame_order" if holds_videos(data) else "simclr" if holds_pictures(data) else None
 
 
 def _label(data: str) -> str:

@@ -13,6 +13,8 @@ from selftaught.errors import SelftaughtError
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
 from selftaught.lookup import find_task
 from selftaught.machine import pick_device, pick_precision
+from selftaught.pairs.model import holds_pair_model
+from selftaught.pairs_judging import zero_shot_line, zero_shot_of
 from selftaught.picture_judging import judge_pictures, read_labelled
 from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.lessons import inherited
@@ -149,10 +151,12 @@ def _of_pictures(
             tell=note,
             options=inherited(run),
         )
-        report = {**found.to_json(), "labels": labels, "test": test}
+        shown = zero_shot_of(Path(run), pictures, where) if holds_pair_model(run) else None
+        report = {**found.to_json(), "labels": labels, "test": test, **({"zero_shot": shown} if shown else {})}
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")
         replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
         lines = _lines(found, "have the pixels of a picture it was pretrained on")
+        lines += [zero_shot_line(shown, found.curve)] if shown else []
         write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
     return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
 

@@ -118,3 +118,83 @@ def test_a_preview_trains_nothing(data: Path, tmp_path: Path) -> None:
     selftaught.pretrain(str(data), text="en", out=tmp_path / "out", preview=True)
     assert (tmp_path / "out" / "views.png").exists()
     assert not (tmp_path / "out" / "model").exists()
+
+
+def test_words_and_pictures_find_pictures(run: Path, data: Path, tmp_path: Path) -> None:
+    found = selftaught.search(run, "a red square", top=4)
+    assert found["among"] == 72
+    assert [one["cosine"] for one in found["found"]] == sorted((o["cosine"] for o in found["found"]), reverse=True)
+    assert found["found"][0]["caption"]
+    itself = selftaught.search(run, str(data.parent / "5.png"), in_=str(data), text="en", top=2)
+    assert itself["found"][0]["cosine"] == pytest.approx(1, abs=0.01)
+    assert itself["found"][0]["file"].endswith(":6")
+    assert len(list((run / "search").iterdir())) == 1
+    assert selftaught.search(run, str(data.parent / "5.png"), in_=str(data), text="en", top=2) == itself
+    vectors = tmp_path / "vectors.parquet"
+    selftaught.embed(run, str(data.parent), out=vectors)
+    near = selftaught.search(run, str(data.parent / "5.png"), in_=str(vectors), top=1)["found"][0]
+    assert near["file"].endswith(":6")
+    for query, wrong in {"there_is_none.png": "no picture", " ": "nothing to search for"}.items():
+        with pytest.raises(SelftaughtError, match=wrong):
+            selftaught.search(run, query)
+
+
+def test_texts_and_pictures_are_embedded_in_one_space(run: Path, data: Path, tmp_path: Path) -> None:
+    kinds = {}
+    for name, column in {"pictures": None, "texts": "zh"}.items():
+        out = tmp_path / f"{name}.parquet"
+        kinds[name] = selftaught.embed(run, str(data), out=out, text=column)
+    assert kinds["pictures"]["dimensions"] == kinds["texts"]["dimensions"] == 128
+    assert kinds["texts"]["kind"].startswith("vectors of texts")
+    assert kinds["pictures"]["rows"]["kept"] == 72
+
+
+def test_a_picture_is_told_by_labels_that_nobody_taught(run: Path, data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "labels.txt"
+    names.write_text("\n".join(COLOURS) + "\n")
+    said = selftaught.predict(run, str(data.parent / "0.png"), labels=str(names), top=2)
+    assert len(said["predictions"][0]["nearest"]) == 2
+    assert set(said["templates"]) == {"{}", "a {}"}  # what the captions are familiar with
+    again = selftaught.predict(run, str(data.parent / "0.png"), labels=",".join(COLOURS), template=["a {}"])
+    assert sum(one["probability"] for one in again["predictions"][0]["nearest"]) <= 1
+    for asked, wrong in {
+        (None, None): "none are given",
+        ("one", None): "fewer than two",
+        ("one,two", ("no place",)): "no place for a label",
+    }.items():
+        with pytest.raises(SelftaughtError, match=wrong):
+            selftaught.predict(run, str(data.parent / "0.png"), labels=asked[0], template=asked[1])  # type: ignore[arg-type]
+
+
+def test_what_was_trained_on_is_left_out_of_the_measures(run: Path, data: Path) -> None:
+    found, before = selftaught.evaluate(run, str(data), text="en,zh"), report_of(run)
+    assert found["pictures"] == before["held_out_pictures"]
+    assert found["trained_on"] + found["pictures"] == 72
+    assert found["measures"] == before["retrieval"]
+    assert found["losses"]["chance_loss"] == pytest.approx(np.log(found["pictures"]))
+    english = selftaught.evaluate(run, str(data), text="en")
+    assert english["measures"]["all"]["caption to picture"]["queries"] < len(COLOURS) * len(SHAPES) + 1
+
+
+def test_a_verdict_sets_zero_shot_beside_the_probe(run: Path, data: Path, tmp_path: Path) -> None:
+    found = selftaught.verdict(run, str(data), label="label", seeds=2, budgets="2,all", out=tmp_path / "verdict")
+    shown = found["zero_shot"]
+    assert shown["labels"] == 6
+    assert shown["chance"] == pytest.approx(1 / 6)
+    assert shown["low"] <= shown["accuracy"] <= shown["high"]
+    assert "zero-shot" in (tmp_path / "verdict" / "report.md").read_text()
+
+
+def test_its_tower_of_pictures_is_fine_tuned(run: Path, data: Path, tmp_path: Path) -> None:
+    selftaught.finetune(run, str(data), label="label", steps=3, out=tmp_path / "taught")
+    said = selftaught.predict(tmp_path / "taught", str(data.parent / "0.png"))
+    assert said["predictions"][0]["label"] in COLOURS
+
+
+def test_check_tells_what_pairs_hold(data: Path) -> None:
+    found = selftaught.check(str(data), text="en,zh")
+    assert found["kind"] == "pairs"
+    assert (found["rows"], found["pictures"]) == (72, 72)
+    assert found["captions"] == 144
+    assert found["different_captions"] == 30
+    assert found["chinese_captions"] == 72
