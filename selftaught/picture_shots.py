@@ -67,7 +67,7 @@ def picture_shots(
             f"{max(asking.shots)} examples cannot be drawn from {len(shown)} questions about other pictures",
             do="ask for fewer --shots or --rows, or name more questions with --train",
         )
-    posed = task or Vqa.of([*shown, *rows])
+    posed = task or Vqa.of(shown or rows)
     scores: dict[tuple[int, str], Interval] = {}
     for shots in asking.shots:
         note(f"asking      {len(rows):,} questions, {shots} shots")

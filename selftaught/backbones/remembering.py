@@ -17,7 +17,7 @@ class Remembering(Frozen):
     """What it has made of a picture is what it will make of it again: it is kept, as long as there is room.
 
     On a processor pictures are read one by one, so that the numbers are the same bits whatever others are asked about
-    and whatever is remembered. On a GPU a batch is read at once and nothing is kept.
+    and whatever is remembered. Elsewhere a batch is read at once and nothing is kept.
 
     Args:
         spec: what the network must be given.
@@ -34,7 +34,9 @@ class Remembering(Frozen):
     def forward(self, pixels: Tensor) -> Tensor:
         """States float32 [N, T, D] of pictures uint8 [N, 3, S, S]."""
         self.eval()
-        return self._read(pixels) if pixels.is_cuda else torch.cat([self._recalled(one) for one in pixels.split(1)])
+        if pixels.device.type != "cpu":
+            return self._read(pixels)
+        return torch.cat([self._recalled(one) for one in pixels.split(1)])
 
     def _recalled(self, picture: Tensor) -> Tensor:
         key = hashlib.blake2b(picture.numpy().tobytes(), digest_size=16).digest()
