@@ -31,10 +31,15 @@ def load_sight(place: str, size: int, frames: int) -> np.ndarray:
     try:
         if not Path(place).is_file():
             raise SightProblem("is not there")
-        if not place.lower().endswith(_MOVING):
+        if not is_clip_path(place):
             return picture_decoding.decode(Path(place), size)[None]
         clip = video_decoding.decode(Path(place), size, _RATE)
     except (PictureProblem, VideoProblem, ValueError) as problem:  # a name with a NUL byte is a ValueError
         raise SightProblem(str(problem)) from None
     taken = np.linspace(0, len(clip) - 1, min(frames, len(clip))).round().astype(int)
     return np.ascontiguousarray(clip[taken])
+
+
+def is_clip_path(place: str) -> bool:
+    """Whether this looks like the name of a clip rather than of a picture."""
+    return place.lower().endswith(_MOVING)

@@ -1,6 +1,6 @@
 """``selftaught predict``: ask a model about new texts."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,7 +19,8 @@ from selftaught.data.picture_item import PictureItem
 from selftaught.data.picture_questions import is_picture_path
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import decoded
-from selftaught.data.processor import processor
+from selftaught.data.processor import Processor, processor
+from selftaught.data.sights import is_clip_path
 from selftaught.data.tally import Tally
 from selftaught.data.video_item import VideoItem
 from selftaught.data.video_source import open_videos
@@ -152,16 +153,25 @@ def _captions(pretrained: Pretrained, inputs: Sequence[str], top: int, json: boo
     predictions, lines, notes = list[dict[str, Any]](), list[str](), list[str]()
     for given in inputs:
         tally = Tally()
-        found = decoded(open_pictures(given), reader.resolution, tally)
-        while block := list(islice(found, _PICTURES_AT_ONCE)):
-            said = describe(network, reader, [pixels[None] for _, pixels in block], sampling, several=top)
-            for (item, _), some in zip(block, said, strict=True):
-                predictions.append({**_where(item), "captions": some})
-                lines.append(f"{_one_line(some[0])}\t{':'.join(map(str, _where(item).values()))}")
+        sights = _sights(given, reader, tally)
+        while block := list(islice(sights, _PICTURES_AT_ONCE)):
+            said = describe(network, reader, [sight for _, sight in block], sampling, several=top)
+            for (where, _), some in zip(block, said, strict=True):
+                predictions.append({**where, "captions": some})
+                lines.append(f"{_one_line(some[0])}\t{':'.join(map(str, where.values()))}")
         notes += tally.note(given)
     if not predictions:
         raise SelftaughtError("not one picture can be used", where=", ".join(inputs), do="selftaught check tells why")
     return tell({"verb": "predict", "predictions": predictions, "notes": notes}, lines + notes, json=json)
+
+
+def _sights(given: str, reader: Processor, tally: Tally) -> Iterator[tuple[dict[str, Any], np.ndarray]]:
+    """Where pictures are, and each as uint8 [1, 3, S, S]; a clip as its frames."""
+    if is_clip_path(given):
+        yield {"file": given}, reader.sight(given)
+        return
+    for item, pixels in decoded(open_pictures(given), reader.resolution, tally):
+        yield _where(item), pixels[None]
 
 
 def _where(item: PictureItem | VideoItem) -> dict[str, Any]:
