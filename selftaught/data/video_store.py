@@ -7,8 +7,9 @@ clips.json     where each comes from, its first frame, its label, which are held
 
 import hashlib
 import json
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +22,7 @@ import torch
 
 from selftaught.data.store import sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
+from selftaught.data.video_decoding import MOST_FRAMES
 from selftaught.data.video_item import VideoItem, VideoProblem, VideoSource
 from selftaught.errors import SelftaughtError, saving
 from selftaught.objective import Batch
@@ -31,6 +33,7 @@ _HELD_OUT = 0.1  # of the clips, told by a hash of their pixels, so that copies 
 _MOST_HELD_OUT = 1_000
 _DECODERS = 4  # threads; FFmpeg decodes without Python's lock
 _AHEAD = 16  # clips that may wait decoded
+_TELL_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,11 @@ class VideoStore:
     def lengths(self) -> np.ndarray:
         """Frames of each clip, int64 [C]."""
         return np.diff(self.starts)
+
+    @property
+    def cut(self) -> int:
+        """Clips of which only the beginning was kept, for they are longer than any that is kept whole."""
+        return int((self.lengths >= MOST_FRAMES).sum())
 
     def clip(self, number: int) -> np.ndarray:
         """The frames of one, uint8 [n, 3, S, S]."""
@@ -162,9 +170,19 @@ def _stretched(start: int, length: int, window: int) -> np.ndarray:
 
 
 def prepare_videos(
-    source: VideoSource, folder: Path, *, resolution: int, rate: float, seed: int, keep: bool = False
+    source: VideoSource,
+    folder: Path,
+    *,
+    resolution: int,
+    rate: float,
+    seed: int,
+    keep: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> VideoStore:
     """Decode the clips of ``source`` into ``folder``; what is there already and still fits is used as it is.
+
+    Args:
+        tell: hears now and then how far it is.
 
     Raises:
         SelftaughtError: if not one can be used, or the store is damaged.
@@ -172,7 +190,7 @@ def prepare_videos(
     asked = {"source": source.fingerprint, "resolution": resolution, "rate": rate, "seed": seed}
     known = _read(folder)
     if known is None or (not keep and known["asked"] != asked):
-        known = _make(source, folder, asked)
+        known = _make(source, folder, asked, tell)
     for name, digest in known["sha256"].items():
         if not (folder / name).is_file() or sha256_of(folder / name) != digest:
             raise SelftaughtError(
@@ -223,12 +241,13 @@ def clip_digests(folder: Path) -> tuple[int, float, set[bytes]] | None:
     return known["asked"]["resolution"], known["asked"]["rate"], digests
 
 
-def _make(source: VideoSource, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
+def _make(source: VideoSource, folder: Path, asked: dict[str, Any], tell: Callable[[str], None]) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (_FACTS, QUARANTINE):
         (folder / name).unlink(missing_ok=True)
     tally, size, threshold = Tally(log=folder / QUARANTINE), asked["resolution"], _threshold()
     files, labels, held_out, starts, motion, seen = [], [], [], [0], [], set()
+    began = told = time.perf_counter()
     for refused in source.refused:
         tally.quarantine(refused.file, refused.line, refused.why)
     with saving(folder), (folder / _FRAMES).open("wb") as out:
@@ -242,6 +261,9 @@ def _make(source: VideoSource, folder: Path, asked: dict[str, Any]) -> dict[str,
             held_out.append(digest < threshold)
             starts.append(starts[-1] + len(frames))
             motion.append(motion_of(frames))
+            if (now := time.perf_counter()) - told > _TELL_SECONDS:
+                told = now
+                tell(f"decoding    {tally.rows:,} clips, {tally.rows / (now - began):.1f} a second")
         out.seek(0)
         _write_header(out, starts[-1], size)
     if not files:

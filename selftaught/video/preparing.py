@@ -11,8 +11,10 @@ from selftaught import lookup
 from selftaught.backbones.presets import PICTURE_SIZES
 from selftaught.backbones.video import VIDEO, VideoBackbone, video_backbone
 from selftaught.backbones.vision import new_picture_backbone
+from selftaught.console import note
 from selftaught.data.loader import Batches
 from selftaught.data.tally import QUARANTINE, tally_sentence
+from selftaught.data.video_decoding import MOST_FRAMES
 from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import Clips, VideoStore, prepare_videos
 from selftaught.errors import SelftaughtError
@@ -100,6 +102,7 @@ class VideoPretraining:
         assert self.spec.video is not None
         budget = f"{train.seconds:.0f} s" if train.seconds else f"{train.steps:,} steps"
         copies = f"; {store.copies:,} have the pixels of another" if store.copies else ""
+        copies += f"; of {store.cut:,} only the first {MOST_FRAMES:,} frames are used" if store.cut else ""
         return [
             f"read        {store.description}",
             f"clips       {tally_sentence(store.tally, self.log)}{copies}",
@@ -202,7 +205,13 @@ def _decoded(source: Any, run: Run, recipe: Recipe, init: PictureModel | None) -
     )
     rate = recipe.data.frame_rate or frame_rate(typical.seconds, typical.rate, window)
     store = prepare_videos(
-        source, run.folder / "clips", resolution=side, rate=rate, seed=recipe.train.seed, keep=run.has_begun
+        source,
+        run.folder / "clips",
+        resolution=side,
+        rate=rate,
+        seed=recipe.train.seed,
+        keep=run.has_begun,
+        tell=note,
     )
     return store, window
 

@@ -22,6 +22,7 @@ from selftaught.errors import SelftaughtError
 from ..films import CODECS, COLOURS, as_bytes, film, moving_square, sound, turned
 
 RATE = 8.0
+Patch = pytest.MonkeyPatch
 
 
 def stored(data: Path | str, folder: Path, rate: float = RATE) -> VideoStore:
@@ -271,6 +272,16 @@ def test_windows_begin_where_more_moves(tmp_path: Path) -> None:
     clips = Clips.of(stored(tmp_path / "data", tmp_path / "store"), np.arange(1), 30, seed=0)
     moving = clips.take(np.zeros(50, np.int64), np.arange(50))["motion"].sum(1) > 0
     assert moving.float().mean() > 0.8
+
+
+def test_of_a_very_long_video_the_beginning_is_kept_and_that_is_told(tmp_path: Path, monkeypatch: Patch) -> None:
+    for module in ("video_decoding", "video_store"):
+        monkeypatch.setattr(f"selftaught.data.{module}.MOST_FRAMES", 20)
+    film(tmp_path / "data" / "long.mkv", moving_square(60))
+    film(tmp_path / "data" / "short.mkv", moving_square(12, down=1))
+    store = stored(tmp_path / "data", tmp_path / "store")
+    assert store.lengths.tolist() == [20, 12]
+    assert store.cut == 1
 
 
 @pytest.mark.parametrize(("window", "firsts"), [(40, [0]), (20, [0, 20]), (8, [0, 16, 32]), (30, [5])])
