@@ -78,6 +78,7 @@ def verdict(
     _check_numbers(seeds, seed)
     sizes = _budgets(budgets)
     if holds_picture_model(run):
+        _refuse_taught(run)
         _refuse_text(task, {"--text": text, "--second": second, "--set": set_})
         return (_of_videos if holds_videos(labels) else _of_pictures)(
             run, labels, test, label, sizes, seeds, seed, finetune, out, device, json=json
@@ -129,9 +130,6 @@ def _of_pictures(
     *,
     json: bool,
 ) -> dict[str, Any]:
-    if PictureClassifier.load(run) is not None:
-        recipe = read_recipe(Run(Path(run)).recipe) if Run(Path(run)).recipe.exists() else None
-        raise _labels_seen(str(run), recipe.model.init if recipe else None)
     where, origin = pick_device(device), Run(Path(run))
     model = PictureModel.load(run, pick_precision(where))
     model.backbone.to(where)
@@ -175,9 +173,6 @@ def _of_videos(
     *,
     json: bool,
 ) -> dict[str, Any]:
-    if is_taught_clips(run):
-        recipe = read_recipe(Run(Path(run)).recipe) if Run(Path(run)).recipe.exists() else None
-        raise _labels_seen(str(run), recipe.model.init if recipe else None)
     where, origin = pick_device(device), Run(Path(run))
     model = VideoModel.load(run, pick_precision(where))
     model.picture.backbone.to(where)
@@ -228,6 +223,14 @@ def _refuse_labelled(pretrained: Pretrained) -> None:
     if saved_task(pretrained) is None:
         return
     raise _labels_seen(str(pretrained.folder), pretrained.recipe.model.init if pretrained.recipe else None)
+
+
+def _refuse_taught(run: Place) -> None:
+    """The same of a network over pictures or clips."""
+    if PictureClassifier.load(run) is None and not is_taught_clips(run):
+        return
+    recipe = read_recipe(Run(Path(run)).recipe) if Run(Path(run)).recipe.exists() else None
+    raise _labels_seen(str(run), recipe.model.init if recipe else None)
 
 
 def _labels_seen(where: str, begun_from: str | None) -> SelftaughtError:
