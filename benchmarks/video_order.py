@@ -42,7 +42,8 @@ FRAMES, QUESTIONS = 16, 512  # of a window; about held-out clips
 
 def looks(files: Sequence[str]) -> list[tuple[str, str]]:
     """Colour and shape of each clip."""
-    return [(name.split("_")[0], name.split("_")[1]) for name in (Path(file).stem for file in files)]
+    parts = [Path(file).stem.rsplit("_", 2) for file in files]  # a colour may have two words
+    return [(colour, shape) for colour, shape, _ in parts]
 
 
 def split(store: VideoStore, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from selftaught.video.illustrating import Filmstrips
 from selftaught.video.preparing import VideoPretraining
 
 _PROBING_SHARE = 0.1  # of the time, about, goes into probes
+_FEWEST = 16  # clips that can use a dozen directions; where fewer are held out, all are looked at
 _PROBED, _SCORED = 500, 500  # clips that a probe learns from, and is scored on
 
 
@@ -53,19 +54,20 @@ def held_out_losses(ready: VideoPretraining) -> dict[str, float]:
 
 
 def measures(ready: VideoPretraining) -> dict[str, float]:
-    """What the features of held-out clips say, of all clips where too few are held out.
+    """What the features of held-out clips say.
 
     ``rank``: how many directions they use (RankMe); ``deviation``: how far they are from being all one, in shares of
-    their size. Where places name labels, ``knn`` and ``probe``: the accuracy on held-out clips of what is learned from
-    the others; ``appearance_probe``: the same of a single frame of each.
+    their size; of all clips, where few are held out. Where places name labels, ``knn`` and ``probe``: the accuracy on
+    held-out clips of what is learned from the others; ``appearance_probe``: the same of a single frame of each.
     """
     store, generator = ready.store, np.random.default_rng(derive("probe", ready.recipe.train.seed))
     held, trained = (generator.permutation(np.flatnonzero(store.held_out == side)) for side in (True, False))
     asked = np.sort((held if len(held) > 1 else trained)[:_SCORED])
     model, known = ready.model, np.sort(trained[:_PROBED])
     seen = model.features(store, asked)
-    size = float(np.sqrt(np.square(seen).mean()))
-    found = {"rank": effective_rank(seen), "deviation": float(seen.std(0).mean()) / max(size, 1e-12)}
+    some = seen if len(asked) >= _FEWEST else np.concatenate([seen, model.features(store, known)])
+    size = float(np.sqrt(np.square(some).mean()))
+    found = {"rank": effective_rank(some), "deviation": float(some.std(0).mean()) / max(size, 1e-12)}
     labels, truth = [store.labels[i] for i in known], np.array([store.labels[i] for i in asked])
     if len(held) > 1 and len(set(labels)) > 1:
         learned = model.features(store, known)
