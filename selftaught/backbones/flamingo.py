@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from threading import get_ident
 from typing import Any
 
 import torch
@@ -141,7 +142,7 @@ class Flamingo(TextBackbone):
         sight = self.sight(batch)
         layers = self.decoder_layers()
         hooks = [
-            layers[int(number)].register_forward_pre_hook(partial(_look, gated, sight), with_kwargs=True)
+            layers[int(number)].register_forward_pre_hook(partial(_look, gated, sight, get_ident()), with_kwargs=True)
             for number, gated in self.gated.items()
         ]
         try:
@@ -152,9 +153,11 @@ class Flamingo(TextBackbone):
 
 
 def _look(
-    gated: nn.Module, sight: Sight, layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Before a layer of the language model: the states go through the gated one first."""
+    gated: nn.Module, sight: Sight, thread: int, layer: nn.Module, given: tuple[Any, ...], named: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]] | None:
+    """Before a layer of the language model: the states go through the gated one first. Other threads' do not."""
+    if get_ident() != thread:
+        return None
     states, *others = given
     return (gated(states, sight.of(*states.shape[:2])), *others), named
 

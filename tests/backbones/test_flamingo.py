@@ -1,6 +1,7 @@
 """A language model that is shown pictures: what it sees, what it does not, and what of it is trained."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -117,6 +118,15 @@ def test_a_text_without_pictures_is_read_as_the_language_model_reads_it_whatever
     assert torch.equal(network(without_pictures(batch)), alone)
     assert torch.equal(network(batch)[:, :4], alone[:, :4])
     assert not torch.equal(network(batch), alone)
+
+
+def test_what_another_thread_shows_is_not_seen() -> None:
+    language = decoder()
+    network, batch = seeing(language, opened=True), shown([[1, 1, 1]], 1)
+    alone = language(without_pictures(batch))
+    with network.seeing(batch), ThreadPoolExecutor(1) as other:
+        told = other.submit(lambda: language(without_pictures(batch)).detach()).result()
+    assert torch.equal(told, alone)
 
 
 def test_gated_layers_stand_before_every_so_many_layers() -> None:
