@@ -11,6 +11,7 @@ NAMES = [
     *("budget", "clm_vs_trainer", "mlm_vs_trainer", "objectives", "order", "prepare", "retention", "sharing"),
     *(
         "clip_vs_transformers",
+        "easy_vqa",
         "interaction_vs_alone",
         "mae_vs_transformers",
         "picture_objectives",
