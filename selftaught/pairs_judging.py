@@ -4,41 +4,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from selftaught.judging import PROBE
 from selftaught.machine import pick_precision
 from selftaught.metrics.efficiency import Point
-from selftaught.metrics.interval import bootstrap_interval
 from selftaught.pairs.model import PairModel
-from selftaught.pairs.zero_shot import ZeroShot, fitting_templates
+from selftaught.pairs.zero_shot import fitting_templates, zero_shot_scores, zero_shot_told
 from selftaught.picture_judging import LabelledPictures
 
 
 def zero_shot_of(run: Path, pictures: LabelledPictures, device: torch.device) -> dict[str, Any]:
-    """How many test pictures get their label without one having been taught, and by chance.
-
-    The labels are all that the pictures have; they are written in small letters, as captions mostly are.
-    """
+    """How many test pictures get their label without one having been taught; the labels are all that there are."""
     model = PairModel.load(run, pick_precision(device)).to(device)
-    names = sorted(set(pictures.train_labels) | set(pictures.test_labels))
-    asked = ZeroShot.of(model, [name.lower().replace("_", " ") for name in names], fitting_templates(run))
-    place = {name: i for i, name in enumerate(asked.labels)}
-    truth = np.array([place[label.lower().replace("_", " ").strip()] for label in pictures.test_labels])
-    found = bootstrap_interval((asked.shares(pictures.test).argmax(1) == truth).astype(float))
-    return {
-        "accuracy": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "chance": 1 / len(asked.labels),
-        "labels": len(asked.labels),
-        "templates": list(asked.templates),
-    }
+    every = {*pictures.train_labels, *pictures.test_labels}
+    return zero_shot_scores(model, fitting_templates(run), pictures.test, pictures.test_labels, every)
 
 
 def zero_shot_line(found: dict[str, Any], curve: Sequence[Point]) -> str:
-    """What :func:`zero_shot_of` found, for the terminal."""
+    """What :func:`zero_shot_of` found, for the terminal, and how many labels a probe needs for as much."""
     probes = sorted((p for p in curve if p.method == PROBE), key=lambda p: p.total_labels)
     matched = next((p for p in probes if p.metric == "accuracy" and p.mean >= found["accuracy"]), None)
     worth = (
@@ -46,8 +30,4 @@ def zero_shot_line(found: dict[str, Any], curve: Sequence[Point]) -> str:
         if matched
         else "no probe at these budgets has as much"
     )
-    times = found["accuracy"] / found["chance"]
-    return (
-        f"zero-shot     {found['accuracy']:.3f} [{found['low']:.3f}, {found['high']:.3f}] without one label, "
-        f"{times:.1f} times the chance of {found['chance']:.3f}; {worth}"
-    )
+    return f"zero-shot     {zero_shot_told(found)}; {worth}"

@@ -153,7 +153,10 @@ def _shards(paths: list[Path], data: str) -> PairSource:
 
 
 def _glyphs(data: str) -> PairSource:
-    """Glyphs with their Unicode names; the first word of a name, mostly the script, is the label."""
+    """Glyphs with their Unicode names; the first word of a name, mostly the script, is the label.
+
+    A character is on one side in all fonts when some are held out.
+    """
     if data != f"{BUILTIN}glyphs":
         raise SelftaughtError(
             f"there are no built-in pictures with words called {data!r}", do="there is builtin:glyphs"
@@ -164,6 +167,6 @@ def _glyphs(data: str) -> PairSource:
         for item in source.items():
             character = chr(int(item.file.rpartition("+")[2], 16))
             known = {field.name: getattr(item, field.name) for field in fields(item)}
-            yield PairItem(**known, texts=(unicodedata.name(character).lower(),))
+            yield PairItem(**known, texts=(unicodedata.name(character).lower(),), group=character)
 
     return PairSource(f"{source.description}; their whole names are the captions", f"{source.fingerprint}:names", items)

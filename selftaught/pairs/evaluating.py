@@ -18,6 +18,7 @@ from selftaught.loop import Learner, evaluate
 from selftaught.objective import Spec
 from selftaught.pairs.model import PairModel
 from selftaught.pairs.retrieving import MOST, Found, told
+from selftaught.pairs.zero_shot import fitting_templates, zero_shot_scores, zero_shot_told
 from selftaught.recipe import read_recipe
 from selftaught.run import Run
 
@@ -47,6 +48,7 @@ def evaluate_pairs(
         )
     found = Found.of(model, store, rows)
     measured, losses = found.measures(), _losses(model, Run(Path(run)), store, found.rows)
+    zero_shot = _labelled(model, Path(run), store, found.rows)
     tally = store.tally
     lines = [
         f"data        {store.description}",
@@ -55,13 +57,15 @@ def evaluate_pairs(
         f"on and are left out{f'; {MOST:,} of the others are asked about' if len(rows) > MOST else ''}",
         "",
         *(told(part, way, values) for part, ways in measured.items() for way, values in ways.items()),
+        *([f"zero-shot labels: {zero_shot_told(zero_shot)}"] if zero_shot else []),
         *([f"loss {losses['loss']:.3f}; who guesses has {losses['chance_loss']:.3f}"] if losses else []),
     ]
-    report = {
+    report: dict[str, Any] = {
         "verb": "evaluate",
         "objective": "clip",
         "measures": measured,
         "losses": losses,
+        "zero_shot": zero_shot,
         "pictures": len(found.rows),
         "trained_on": seen,
         "rows": tally,
@@ -69,6 +73,16 @@ def evaluate_pairs(
         "notes": [],
     }
     return report, lines
+
+
+def _labelled(model: PairModel, run: Path, store: PairStore, rows: np.ndarray) -> dict[str, Any] | None:
+    """Whether pictures get their labels by the labels' words alone; None where there are no labels."""
+    labels = store.pictures.labels
+    every, known = {label for label in labels if label}, [row for row in rows if labels[row]]
+    if len(every) < 2 or not known:
+        return None
+    given = [labels[row] for row in known]
+    return zero_shot_scores(model, fitting_templates(run), store.pixels[known], given, every)
 
 
 def _unseen(store: PairStore, run: Path) -> tuple[np.ndarray, int]:

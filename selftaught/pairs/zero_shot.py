@@ -1,8 +1,9 @@
 """Labels that nobody taught: a picture gets the label whose words lie nearest (Radford et al. 2021, section 3.1)."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,7 @@ from selftaught.data.records import record_lines
 from selftaught.data.sniff import text_encoding
 from selftaught.data.streams import Damaged
 from selftaught.errors import SelftaughtError
+from selftaught.metrics.interval import bootstrap_interval
 from selftaught.pairs.model import PairModel
 
 PLACE = "{}"
@@ -69,6 +71,46 @@ class ZeroShot:
         logits = self.model.towers.scale.item() * (self.model.of_pictures(pixels) @ self.vectors.T).astype(np.float64)
         likely = np.exp(logits - logits.max(1, keepdims=True))
         return likely / likely.sum(1, keepdims=True)
+
+
+def named_in_words(label: str) -> str:
+    """A label as captions may have it: in small letters, its words apart."""
+    return label.lower().replace("_", " ").strip()
+
+
+def zero_shot_scores(
+    model: PairModel, templates: Sequence[str], pixels: np.ndarray, labels: Sequence[str], every: Collection[str]
+) -> dict[str, Any]:
+    """How many pictures get their label though nobody taught it, with a 95 % interval, and by guessing.
+
+    Args:
+        pixels: uint8 [N, 3, S, S].
+        labels: of each.
+        every: all labels that there are to tell apart.
+    """
+    asked = ZeroShot.of(model, [named_in_words(name) for name in sorted(every)], templates)
+    place = {name: i for i, name in enumerate(asked.labels)}
+    truth = np.array([place[named_in_words(label)] for label in labels])
+    found = bootstrap_interval((asked.shares(pixels).argmax(1) == truth).astype(float))
+    return {
+        "accuracy": found.mean,
+        "low": found.low,
+        "high": found.high,
+        "chance": 1 / len(asked.labels),
+        "most_frequent": float(np.bincount(truth).max() / len(truth)),
+        "labels": len(asked.labels),
+        "templates": list(asked.templates),
+    }
+
+
+def zero_shot_told(found: Mapping[str, Any]) -> str:
+    """What :func:`zero_shot_scores` found, for the terminal."""
+    times = found["accuracy"] / found["chance"]
+    return (
+        f"{found['accuracy']:.3f} [{found['low']:.3f}, {found['high']:.3f}] without one label, {times:.1f} times the "
+        f"chance of {found['chance']:.3f} (the most frequent of {found['labels']:,} labels has "
+        f"{found['most_frequent']:.3f})"
+    )
 
 
 def fitting_templates(run: Path) -> tuple[str, ...]:

@@ -199,6 +199,7 @@ def test_glyphs_have_their_names_for_captions_and_scripts_for_labels() -> None:
     found = {item.texts[0]: item for item, _ in zip(items, range(60), strict=False)}
     assert found["latin capital letter a"].label == "LATIN"
     assert found["latin capital letter a"].load(16).shape == (3, 16, 16)
+    assert found["latin capital letter a"].group == "A"  # in all fonts on one side
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,8 @@ def test_what_was_trained_on_is_left_out_of_the_measures(run: Path, data: Path) 
     assert found["trained_on"] + found["pictures"] == 72
     assert found["measures"] == before["retrieval"]
     assert found["losses"]["chance_loss"] == pytest.approx(np.log(found["pictures"]))
+    assert found["zero_shot"]["labels"] == 6
+    assert 1 / 6 <= found["zero_shot"]["most_frequent"] <= 1
     english = selftaught.evaluate(run, str(data), text="en")
     assert english["measures"]["all"]["caption to picture"]["queries"] < len(COLOURS) * len(SHAPES) + 1
 
