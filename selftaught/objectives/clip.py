@@ -12,7 +12,7 @@ from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.towers import PAIR, TwoTowers, Vectors
 from selftaught.backbones.vision import picture_backbone
 from selftaught.metrics.spread import alignment, uniformity
-from selftaught.objective import Architecture, Batch, Objective, Spec, Sums
+from selftaught.objective import Architecture, Batch, Objective, Spec, Sums, TextSpec
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import one_view
 from selftaught.randomness import Randomness
@@ -37,6 +37,7 @@ class Clip(Objective):
         flip: the probability of a mirror image; 0, for a caption may say left or right, or spell.
         jitter: of brightness, contrast, saturation and hue; little, for a caption may name colours.
         grey: the probability of grey.
+        forget: the share of a caption's tokens that the text network is not shown, so that it knows the words apart.
     """
 
     couples_batch: ClassVar[bool] = True
@@ -50,17 +51,23 @@ class Clip(Objective):
     flip: float = 0.0
     jitter: float = 0.1
     grey: float = 0.0
+    forget: float = 0.0
 
     def __post_init__(self) -> None:
         if not 1 / 100 <= self.temperature <= 1:
             raise ValueError(f"the temperature is from 0.01 to 1, not {self.temperature}")
         if self.kind not in ("softmax", "sigmoid"):
             raise ValueError(f"the kind of loss is softmax or sigmoid, not {self.kind!r}")
+        if not 0 <= self.forget < 1:
+            raise ValueError(f"forget is a share of the tokens, 0 or more and below 1, not {self.forget}")
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
-        """From ``pixels`` uint8 [B, 3, H, W]: changed views; the captions are left as they are."""
+        """From ``pixels`` uint8 [B, 3, H, W] changed views, and captions [B, T] of which some tokens may be hidden."""
         how = Views(self.area, flip=self.flip, jitter=self.jitter, grey=self.grey)
-        return {**samples, **one_view(samples, spec, rng, how), "n": len(samples["pixels"])}
+        view, mask = one_view(samples, spec, rng, how), samples["attention_mask"]
+        if self.forget and spec.text is not None:
+            mask = _forgotten(samples, spec.text, rng, self.forget)
+        return {**samples, **view, "attention_mask": mask, "n": len(samples["pixels"])}
 
     def heads(self, backbones: nn.ModuleDict, spec: Spec) -> nn.Module:
         sigmoid = self.kind == "sigmoid"
@@ -119,6 +126,14 @@ class Clip(Objective):
         if self.kind == "softmax" or every == 1:
             return math.log(every)
         return math.log(every) + (every - 1) * math.log(every / (every - 1))
+
+
+def _forgotten(samples: Batch, spec: TextSpec, rng: Randomness, share: float) -> Tensor:
+    """``attention_mask`` bool [B, T] without some tokens; a caption of which nothing would be left stays whole."""
+    ids, mask = samples["input_ids"], samples["attention_mask"]
+    words = mask & ~spec.special[ids]
+    kept = words & (rng.uniform("forget", ids.shape[1]) >= share)
+    return (mask & ~words) | torch.where(kept.any(1, keepdim=True), kept, words)
 
 
 def _same(own: Tensor) -> Tensor:

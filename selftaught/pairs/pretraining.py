@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from selftaught.curve import draw_curve
+from selftaught.curve import draw_curve, read_metrics
 from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
 from selftaught.health import watch_over
 from selftaught.loop import Progress, evaluate
@@ -18,6 +18,7 @@ from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
 _CHECKS = 8
+_RISEN = 0.3  # nats
 
 
 def run_pair_pretraining(run: Run, ready: PairPretraining) -> dict[str, Any]:
@@ -101,7 +102,7 @@ def _finish(run: Run, ready: PairPretraining, outcome: Outcome) -> dict[str, Any
         "retrieval": found.measures() if found else None,
         "rows": ready.store.tally,
         "counts": ready.store.counts,
-        "notes": list(outcome.notes),
+        "notes": [*outcome.notes, *_by_heart(read_metrics(run.metrics))],
     }
     _write_card(run, ready, report)
     lines = ["```", *pair_summary(report), "```", "", "![the loss over the run](curve.png)"]
@@ -111,6 +112,19 @@ def _finish(run: Run, ready: PairPretraining, outcome: Outcome) -> dict[str, Any
     lines += ["", "![what it was shown: a row a picture, first as it is](views.png)"]
     write_report(run, report, lines)
     return report
+
+
+def _by_heart(metrics: list[dict[str, Any]]) -> list[str]:
+    """What is to be said of a held-out loss that rises while the training loss falls."""
+    held = [(line["held_out_loss"], line["step"]) for line in metrics if "held_out_loss" in line]
+    if len(held) < 2 or held[-1][0] < min(held)[0] + _RISEN:
+        return []
+    (least, step), (last, _) = min(held), held[-1]
+    return [
+        f"by heart: the held-out loss was least at step {step} ({least:.2f}) and is {last:.2f} now: the training pairs "
+        "are known too well. What it finds may grow better all the same; more pictures or captions help most, then "
+        "--init from a network over pictures, objective.options.forget=0.3, or a smaller area"
+    ]
 
 
 def _write_card(run: Run, ready: PairPretraining, report: dict[str, Any]) -> None:

@@ -91,9 +91,11 @@ def zero_shot_scores(
     asked = ZeroShot.of(model, [named_in_words(name) for name in sorted(every)], templates)
     place = {name: i for i, name in enumerate(asked.labels)}
     truth = np.array([place[named_in_words(label)] for label in labels])
-    found = bootstrap_interval((asked.shares(pixels).argmax(1) == truth).astype(float))
+    right = (asked.shares(pixels).argmax(1) == truth).astype(float)
+    found = bootstrap_interval(right)
     return {
         "accuracy": found.mean,
+        "balanced_accuracy": float(np.mean([right[truth == label].mean() for label in np.unique(truth)])),
         "low": found.low,
         "high": found.high,
         "chance": 1 / len(asked.labels),
@@ -108,8 +110,8 @@ def zero_shot_told(found: Mapping[str, Any]) -> str:
     times = found["accuracy"] / found["chance"]
     return (
         f"{found['accuracy']:.3f} [{found['low']:.3f}, {found['high']:.3f}] without one label, {times:.1f} times the "
-        f"chance of {found['chance']:.3f} (the most frequent of {found['labels']:,} labels has "
-        f"{found['most_frequent']:.3f})"
+        f"chance of {found['chance']:.3f}; a mean of {found['balanced_accuracy']:.3f} over {found['labels']:,} "
+        f"labels, the most frequent of which has {found['most_frequent']:.3f}"
     )
 
 

@@ -148,6 +148,22 @@ def test_captions_are_left_as_they_are_and_pictures_are_not_mirrored() -> None:
     assert (found["pixels"][..., :8].mean((1, 2, 3)) > found["pixels"][..., 8:].mean((1, 2, 3))).all()
 
 
+def test_some_words_are_forgotten_and_never_all(pairs: Batch, spec: Spec) -> None:
+    assert spec.text is not None
+    indices = torch.arange(8)
+    rng = Randomness.of(0, torch.zeros_like(indices), indices)
+    special, before = spec.text.special[pairs["input_ids"]], pairs["attention_mask"]
+    for share in (0.4, 0.99):
+        mask = Clip(forget=share).pretext(dict(pairs), spec, rng)["attention_mask"]
+        assert (mask <= before).all()
+        assert (mask[special] == before[special]).all()
+        assert (mask & ~special).any(1).all()
+        assert mask.sum() < before.sum()
+    assert torch.equal(Clip().pretext(dict(pairs), spec, rng)["attention_mask"], before)
+    with pytest.raises(ValueError, match="forget"):
+        Clip(forget=1.0)
+
+
 CAPTIONS = [0, 1, 2, 3, 1, 5, 6, 0]  # two that read the same are on two ranks, two on one
 
 

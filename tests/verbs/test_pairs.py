@@ -11,6 +11,7 @@ from PIL import Image
 import selftaught
 from selftaught.errors import SelftaughtError
 from selftaught.pairs.model import PairModel
+from selftaught.pairs.pretraining import _by_heart
 
 COLOURS = {
     "red": (220, 20, 20), "green": (20, 200, 20), "blue": (20, 20, 230), "yellow": (230, 220, 20),
@@ -112,6 +113,13 @@ def test_what_cannot_be_meant_is_told(data: Path, tmp_path: Path) -> None:
             selftaught.pretrain(str(data), objective="clip", out=tmp_path / "out", steps=1, **asked)  # type: ignore[arg-type]
     with pytest.raises(SelftaughtError, match="clip learns from pictures with words"):
         selftaught.pretrain(str(data), objective="clip+mlm", out=tmp_path / "out", steps=1)
+
+
+def test_a_held_out_loss_that_rises_is_told() -> None:
+    lines = [{"step": step, "held_out_loss": loss} for step, loss in ((1, 5.0), (50, 4.5), (90, 4.9))]
+    (said,) = _by_heart([*lines, {"step": 91}])
+    assert "step 50 (4.50)" in said
+    assert not _by_heart(lines[:2])
 
 
 def test_a_preview_trains_nothing(data: Path, tmp_path: Path) -> None:
