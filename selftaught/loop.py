@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from selftaught.errors import SelftaughtError
 from selftaught.health import check_finite
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.randomness import derive
@@ -193,6 +194,22 @@ def _accumulate(weights: list[nn.Parameter], gradient: tuple[Tensor | None, ...]
             weight.grad = torch.empty_like(weight).copy_(more)  # autograd may give two weights one and the same tensor
         else:
             weight.grad += more
+
+
+def refuse_to_split(objective: Objective, accumulate: int, what: str) -> None:
+    """Refuse to put a step together from batches whose samples have to be compared.
+
+    Args:
+        what: the samples are.
+
+    Raises:
+        SelftaughtError: if that is asked for.
+    """
+    if objective.couples_batch and accumulate > 1:
+        raise SelftaughtError(
+            f"{objective.name} compares the {what} of a batch with each other: no smaller ones can be put together",
+            do="give a larger --batch instead of train.accumulate",
+        )
 
 
 @torch.no_grad()

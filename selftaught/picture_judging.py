@@ -1,43 +1,26 @@
 """The judgement behind ``selftaught verdict`` on pictures: features beside raw pixels and the network untrained."""
 
 import hashlib
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
-from selftaught.errors import SelftaughtError
-from selftaught.judging import (
-    CONTROL,
-    FINETUNED,
-    PROBE,
-    UNTRAINED_FINETUNED,
-    UNTRAINED_PROBE,
-    Draw,
-    Verdict,
-    better,
-    few_label_draws,
-)
-from selftaught.metrics.efficiency import Point, labels_saved, verdict_sentence
-from selftaught.metrics.knn import knn_predict
-from selftaught.metrics.probe import fit_probe
+from selftaught.judging import PROBE, UNTRAINED_PROBE, Draw, Verdict
 from selftaught.metrics.sampling import split_train_test
-from selftaught.metrics.scores import classification_scores
 from selftaught.pictures.classifying import ClassifyPictures
 from selftaught.pictures.lessons import finetune_pictures_quickly
 from selftaught.pictures.model import PictureModel
-from selftaught.randomness import derive
+from selftaught.pictures.teaching import require_classes
+from selftaught.seen_judging import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
 
-KNN, UNTRAINED_KNN = "pretrained kNN", "untrained kNN"
-PIXEL_PROBE, PIXEL_KNN, MAJORITY = "raw pixels probe", "raw pixels kNN", "majority class"
+PIXEL_PROBE, PIXEL_KNN = "raw pixels probe", "raw pixels kNN"
 BASELINES = (PIXEL_PROBE, PIXEL_KNN, MAJORITY)
 _PIXEL_SIDE = 32  # raw pixels are compared at no more than this
-_METRIC = "accuracy"
 
 
 @dataclass(frozen=True)
@@ -76,11 +59,7 @@ def read_labelled(
     else:
         held, same = learn, [hashlib.sha256(row.tobytes()).hexdigest() for row in learn.pixels]
         sides = split_train_test(same, learn.labels, 0.2, seed)
-    notes = [
-        f"{what}: {store.tally['kept']} pictures kept, {store.tally['quarantined_rows']} quarantined"
-        for what, store in {data: learn, test or data: held}.items()
-        if store.tally["quarantined_rows"]
-    ]
+    notes = set_aside_notes({data: learn, test or data: held}, PictureJudge.kind)
     (train_rows, test_rows) = sides
     return LabelledPictures(
         learn.pixels[train_rows],
@@ -89,118 +68,59 @@ def read_labelled(
         [held.labels[i] for i in test_rows],
         [held.files[i] for i in test_rows],
         learn.description,
-        tuple(notes),
+        notes,
     )
 
 
 def _labelled(data: str, folder: Path, resolution: int, label: str | None) -> PictureStore:
     store = prepare_pictures(open_pictures(data, label=label), folder, resolution=resolution, seed=0)
-    if len(set(store.labels)) < 2:
-        raise SelftaughtError(
-            "these pictures have no labels" if not any(store.labels) else "all these pictures have one label",
-            where=store.description,
-            do="put the pictures of each class into a folder of its name, or give a table of paths and labels",
-        )
+    require_classes(store.labels, len(set(store.labels)), store, PictureJudge.kind)
     return store
 
 
 @dataclass
-class PictureJudge:
-    """Scores every method at every budget with every seed.
+class PictureJudge(SeenJudge):
+    """Of pictures.
 
     Args:
-        budgets: labels a class; None for all.
-        seeds: how many draws of labels, and untrained networks.
         options: of the task, for fine-tuning.
-        tell: hears what is being done.
     """
 
-    model: PictureModel
-    pictures: LabelledPictures
-    budgets: Sequence[int | None]
-    seeds: int
-    seed: int
-    tell: Callable[[str], None]
-    options: Mapping[str, Any]
-    drawn: dict[str, list[list[int]]] = field(default_factory=dict)
-    _scores: dict[tuple[str, int | None], list[float]] = field(default_factory=dict)
-    _sizes: dict[int | None, int] = field(default_factory=dict)
-    _known: dict[tuple[object, ...], float] = field(default_factory=dict)
+    kind: ClassVar[str] = "pictures"
+    baselines: ClassVar[tuple[str, ...]] = BASELINES
 
-    def run(self, *, finetune: bool) -> None:
-        """Score everything; ``finetune`` adds the fine-tuned networks, which take longer than all the rest."""
-        draws = self._draws()
+    model: PictureModel = field(kw_only=True)
+    pictures: LabelledPictures = field(kw_only=True)
+    options: Mapping[str, Any] = field(kw_only=True)
+
+    @property
+    def train_labels(self) -> list[str]:
+        return self.pictures.train_labels
+
+    @property
+    def test_labels(self) -> list[str]:
+        return self.pictures.test_labels
+
+    def by_pixels(self, draws: list[Draw]) -> None:
         self.tell("pixels      probe and kNN on raw pixels")
         train, test = (_pixels(part) for part in (self.pictures.train, self.pictures.test))
-        for draw in draws:
-            labels = [self.pictures.train_labels[i] for i in draw.rows]
-            names, counts = np.unique(labels, return_counts=True)
-            self._add(MAJORITY, draw, [str(names[counts.argmax()])] * len(test))
-        self._judge((PIXEL_PROBE, PIXEL_KNN), draws, train, test, "pixels")
-        self.tell(f"features    of {len(train) + len(test):,} pictures, trained and untrained")
-        self._judge((PROBE, KNN), draws, *self._features(self.model), "own")
-        for seed in self._seeds():
-            same, untrained = [draw for draw in draws if draw.seed == seed], self.model.untrained(seed)
-            self._judge((UNTRAINED_PROBE, UNTRAINED_KNN), same, *self._features(untrained), seed)
-        for number, draw in enumerate(draws if finetune else []):
-            self.tell(
-                f"fine-tuning {number + 1} of {len(draws)}, {len(draw.rows):,} pictures, pretrained and untrained"
-            )
-            for method in (FINETUNED, UNTRAINED_FINETUNED):
-                self._add(method, draw, self._finetuned(draw, trained=method == FINETUNED))
+        self.judge(draws, train, test, PIXEL_PROBE, PIXEL_KNN)
 
-    def _finetuned(self, draw: Draw, *, trained: bool) -> list[str]:
-        """What the network says of the test pictures after fine-tuning, begun from its weights or from others."""
-        labels, rows = self.pictures.train_labels, np.array(draw.rows)
+    def by_features(self, draws: list[Draw], untrained: int | None) -> None:
+        model = self.model if untrained is None else self.model.untrained(untrained)
+        methods = (PROBE, KNN) if untrained is None else (UNTRAINED_PROBE, UNTRAINED_KNN)
+        self.judge(draws, model.features(self.pictures.train), model.features(self.pictures.test), *methods)
+
+    def finetuned(self, draw: Draw, *, trained: bool) -> list[str]:
         model = self.model.untrained(draw.seed)
         if trained:
             model.backbone.load_state_dict(self.model.backbone.state_dict())
         model.backbone.to(next(self.model.backbone.parameters()).device)
         options = {**self.options, "several": False}  # as for the other methods
-        task = ClassifyPictures.of([labels[i] for i in rows], **options)
-        pixels = self.pictures.train
+        task, labels = ClassifyPictures.of(self.known(draw), **options), self.train_labels
+        pixels, rows = self.pictures.train, np.array(draw.rows)
         found = finetune_pictures_quickly(model, task, pixels, labels, rows, seed=draw.seed, trained=trained)
         return [answer["label"] for answer in found.answers(self.pictures.test)]
-
-    def _features(self, model: PictureModel) -> tuple[np.ndarray, np.ndarray]:
-        return model.features(self.pictures.train), model.features(self.pictures.test)
-
-    def curve(self) -> list[Point]:
-        """The accuracies."""
-        return [Point(b, self._sizes[b], method, _METRIC, tuple(s)) for (method, b), s in self._scores.items()]
-
-    def _seeds(self) -> list[int]:
-        return [derive("verdict", self.seed, i) % 2**31 for i in range(self.seeds)]
-
-    def _draws(self) -> list[Draw]:
-        draws = few_label_draws(self.pictures.train_labels, self.budgets, self._seeds())
-        for draw in draws:
-            self._sizes[draw.budget] = len(draw.rows)
-            self.drawn.setdefault(str(draw.budget or "all"), []).append(draw.rows)
-        return draws
-
-    def _judge(
-        self, methods: tuple[str, str], draws: list[Draw], train: np.ndarray, test: np.ndarray, whose: object
-    ) -> None:
-        """A linear probe and kNN on some features; with all labels, the draws are one and the same."""
-        for draw in draws:
-            labels = [self.pictures.train_labels[i] for i in draw.rows]
-            for method in methods:
-                key = (method, whose, tuple(draw.rows) if draw.budget is None else draw.seed, draw.budget)
-                if key not in self._known:
-                    some = train[draw.rows]
-                    if method in (PIXEL_KNN, KNN, UNTRAINED_KNN):
-                        said = knn_predict(some, labels, test)
-                    else:
-                        said = fit_probe(some, labels, draw.seed).predict(test)
-                    self._known[key] = self._accuracy(said)
-                self._scores.setdefault((method, draw.budget), []).append(self._known[key])
-
-    def _add(self, method: str, draw: Draw, said: list[str]) -> None:
-        self._scores.setdefault((method, draw.budget), []).append(self._accuracy(said))
-
-    def _accuracy(self, said: list[str]) -> float:
-        return classification_scores(self.pictures.test_labels, said)[_METRIC]
 
 
 def _pixels(pictures: np.ndarray) -> np.ndarray:
@@ -230,26 +150,13 @@ def judge_pictures(
         options: of the task that it is fine-tuned on.
         seen: the array of the pictures it was pretrained on; None where that is not at hand.
     """
-    began = time.perf_counter()
     sizes = f"{len(pictures.train)} to learn from, {len(pictures.test)} to be tested on"
     tell(f"labels      {pictures.description}: {sizes}")
     overlap = _overlap(pictures.test, seen)
-    judge = PictureJudge(model, pictures, budgets, seeds, seed, tell, options)
-    judge.run(finetune=finetune)
-    points = judge.curve()
-    ours = better([PROBE] + [FINETUNED] * finetune, points)
-    helped, sentence = verdict_sentence(points, ours, BASELINES, CONTROL[ours])
-    return Verdict(
-        task="classify",
-        curve=tuple(points),
-        metric=_METRIC,
-        helped=helped,
-        sentence=sentence,
-        saved=labels_saved(points, ours, [*BASELINES, CONTROL[ours]]),
-        overlap=None if overlap is None else tuple(pictures.test_files[i] for i in np.flatnonzero(overlap)),
-        notes=pictures.notes,
-        seconds=time.perf_counter() - began,
-    ), judge
+    judge = PictureJudge(budgets, seeds, seed, tell, model=model, pictures=pictures, options=options)
+    found = judge.run(finetune=finetune)
+    files = None if overlap is None else tuple(pictures.test_files[i] for i in np.flatnonzero(overlap))
+    return replace(found, overlap=files, notes=pictures.notes), judge
 
 
 def _overlap(test: np.ndarray, seen: Path | None) -> np.ndarray | None:

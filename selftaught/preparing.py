@@ -20,7 +20,7 @@ from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.features import RunningProbe
 from selftaught.held_out import TextBaseline, text_baseline
-from selftaught.loop import Learner
+from selftaught.loop import Learner, refuse_to_split
 from selftaught.machine import memory_bytes, pick_device, pick_precision
 from selftaught.objective import Objective, Spec
 from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
@@ -232,11 +232,7 @@ def _with_batch(recipe: Recipe, objective: Objective) -> Recipe:
     Raises:
         SelftaughtError: if a batch is to be split that must not be.
     """
-    if objective.couples_batch and recipe.train.accumulate > 1:
-        raise SelftaughtError(
-            f"{objective.name} compares the samples of a batch with each other: no smaller ones can be put together",
-            do="give a larger --batch instead of train.accumulate",
-        )
+    refuse_to_split(objective, recipe.train.accumulate, "samples")
     default = _CONTRASTED_BATCH if objective.couples_batch else _DEFAULT_BATCH
     return _with_train(recipe, batch=recipe.train.batch or default)
 

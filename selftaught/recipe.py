@@ -108,6 +108,26 @@ class Train(_Section):
     """At least this long between checkpoints."""
     seed: int = Field(default=0, ge=0)
 
+    def settled(self, *, samples: int, batch: int, rate: float, seconds: float, device: str, precision: str) -> "Train":
+        """With what was left open: passes become steps, and without any budget it is ``seconds``.
+
+        Args:
+            samples: of a pass.
+            batch, rate: to be taken where none is given; a batch is no larger than a pass.
+        """
+        size = min(self.batch or batch, samples)
+        values: dict[str, Any] = {
+            "batch": size,
+            "rate": self.rate or rate,
+            "device": device,
+            "precision": self.precision or precision,
+        }
+        if self.epochs is not None:
+            values |= {"steps": max(1, round(self.epochs * samples / size)), "epochs": None}
+        elif self.steps is None and self.seconds is None:
+            values["seconds"] = seconds
+        return self.model_copy(update=values)
+
 
 class Recipe(_Section):
     """A run, as it was asked for and resolved."""

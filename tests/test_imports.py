@@ -46,6 +46,7 @@ FLOORS = (
         "arriving",
         "few_shot",
         "picture_judging",
+        "seen_judging",
         "picture_shots",
         "video_judging",
         "pairs_judging",

@@ -128,17 +128,16 @@ def prepare_caption_pretraining(run: Run, recipe: Recipe) -> CaptionPretraining:
     captions = Captions.of(store, reader, held_out=False, longest=longest, together=objective.together, seed=train.seed)
     held = Captions.of(store, reader, held_out=True, longest=longest, together=1, seed=train.seed)
     batch = min(train.batch or _BATCH, len(captions))
-    update: dict[str, Any] = {
-        "batch": batch,
-        "rate": train.rate or _RATE * min(1.0, batch / _BATCH),
-        "device": str(device),
-        "precision": precision,
-    }
-    if train.epochs is not None:
-        update |= {"steps": max(1, round(train.epochs * len(captions) / batch)), "epochs": None}
-    elif train.steps is None and train.seconds is None:
-        update["seconds"] = DEFAULT_SECONDS
-    recipe = recipe.model_copy(update={"train": train.model_copy(update=update)})
+    rate = _RATE * min(1.0, batch / _BATCH)
+    train = train.settled(
+        samples=len(captions),
+        batch=_BATCH,
+        rate=rate,
+        seconds=DEFAULT_SECONDS,
+        device=str(device),
+        precision=precision,
+    )
+    recipe = recipe.model_copy(update={"train": train})
     batches = Batches(captions, objective, Spec(), batch, train.seed, train.workers)
     log = run.folder / "pictures" / QUARANTINE
     return CaptionPretraining(recipe, objective, pretrained, store, learner, batches, held if len(held) else None, log)

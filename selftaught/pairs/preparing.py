@@ -22,7 +22,7 @@ from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.data.text import Row
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer, train_tokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.loop import Learner
+from selftaught.loop import Learner, refuse_to_split
 from selftaught.machine import pick_device, pick_precision
 from selftaught.objective import Objective, Spec
 from selftaught.pairs.illustrating import PairPages
@@ -241,21 +241,19 @@ def _networks(
 def _resolved(recipe: Recipe, init: _Begun, store: PairStore, pictures: int, device: torch.device) -> Recipe:
     """The recipe with what it left open."""
     train, model = recipe.train, recipe.model
-    batch = min(train.batch or _BATCH, pictures)
-    update: dict[str, Any] = {
-        "batch": batch,
-        "rate": train.rate or _RATE * min(1.0, batch / _BATCH) * (_TRAINED if init.picture and init.text else 1.0),
-        "device": str(device),
-        "precision": train.precision or pick_precision(device),
-    }
-    if train.epochs is not None:
-        update |= {"steps": max(1, round(train.epochs * pictures / batch)), "epochs": None}
-    elif train.steps is None and train.seconds is None:
-        update["seconds"] = DEFAULT_SECONDS
+    begun = _TRAINED if init.picture and init.text else 1.0
+    train = train.settled(
+        samples=pictures,
+        batch=_BATCH,
+        rate=_RATE * min(1.0, min(train.batch or _BATCH, pictures) / _BATCH) * begun,
+        seconds=DEFAULT_SECONDS,
+        device=str(device),
+        precision=pick_precision(device),
+    )
     size = None if init.picture and init.text else model.size or _SIZE
     return recipe.model_copy(
         update={
-            "train": train.model_copy(update=update),
+            "train": train,
             "model": model.model_copy(update={"size": size}),
             "data": recipe.data.model_copy(update={"resolution": store.resolution}),
         }
@@ -288,8 +286,4 @@ def _refuse(recipe: Recipe, objective: Objective) -> None:
             f"there is no size {recipe.model.size!r} for pictures with words",
             do="the sizes are " + ", ".join(PAIR_SIZES) + "; for another network of pictures give one with --init",
         )
-    if objective.couples_batch and recipe.train.accumulate > 1:
-        raise SelftaughtError(
-            f"{objective.name} compares the pairs of a batch with each other: no smaller ones can be put together",
-            do="give a larger --batch instead of train.accumulate",
-        )
+    refuse_to_split(objective, recipe.train.accumulate, "pairs")

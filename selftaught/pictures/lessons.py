@@ -1,10 +1,10 @@
-"""A task of classes as a network over pictures learns it: the head, the pictures, the pace, and when to stop."""
+"""A task of classes as a network over pictures learns it: the head, the pictures, and when to stop."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -12,47 +12,22 @@ from torch import nn
 
 from selftaught.data.loader import Batches
 from selftaught.data.picture_store import Pictures
-from selftaught.loop import Learner, train
+from selftaught.decisions import AnyOf, OneOf
+from selftaught.loop import Learner
 from selftaught.metrics.sampling import split_train_test
 from selftaught.objective import Spec
-from selftaught.optim import adamw
 from selftaught.pictures.classifying import ClassifyPictures, LabelledSamples, PictureClassifier, classifying_learner
 from selftaught.pictures.model import PictureModel
+from selftaught.pictures.teaching import teach_quickly
 from selftaught.randomness import derive
 from selftaught.recipe import read_recipe
 from selftaught.run import Run
-from selftaught.schedule import Schedule
-from selftaught.stopping import train_to_best
 
-BATCH = 32
 _VALIDATION_SHARE, _LEAST_TO_SPLIT = 0.15, 200  # as for text: fewer are worth more in training
-CHECKS, PATIENCE = 12, 4
-_LEAST_STEPS, _MOST_STEPS = 300, 4000
 
 
 @dataclass(frozen=True)
-class Pace:
-    """How fast a network learns from labels.
-
-    Args:
-        rate: the peak rate.
-        epochs: passes over the labels.
-    """
-
-    rate: float
-    epochs: int
-
-    def steps(self, pictures: int, batch: int) -> int:
-        """Within limits that suit ten pictures and a hundred thousand."""
-        return int(min(max(self.epochs * pictures / batch, _LEAST_STEPS), _MOST_STEPS))
-
-
-TRAINED, UNTRAINED = Pace(rate=1e-3, epochs=40), Pace(rate=4e-3, epochs=80)
-"""Of a network that has learned already, and of one that has not: each the best of those tried (docs/lab.md)."""
-
-
-@dataclass(frozen=True)
-class Lesson:
+class PictureLesson:
     """A task to be learned: the learner, the pictures to learn from, and those to stop by.
 
     Args:
@@ -67,6 +42,8 @@ class Lesson:
     stop: np.ndarray
     labels: Sequence[str]
     seed: int
+
+    usual_batch: ClassVar[int] = 32
 
     @property
     def classifier(self) -> PictureClassifier:
@@ -91,7 +68,7 @@ def prepare_lesson(
     rows: np.ndarray,
     *,
     seed: int,
-) -> Lesson:
+) -> PictureLesson:
     """The head above the network, to be trained on some of the pictures, of which some are set aside to stop by.
 
     Args:
@@ -99,16 +76,12 @@ def prepare_lesson(
         labels: of each.
         rows: places of those that may be learned from.
     """
-    learn, stop = rows, rows[:0]
-    if len(rows) >= _LEAST_TO_SPLIT:
-        same = [hashlib.sha256(pixels[i].tobytes()).hexdigest() for i in rows]
-        strata = task.decision.strata([labels[i] for i in rows])
-        learn, stop = (rows[part] for part in split_train_test(same, strata, _VALIDATION_SHARE, seed))
+    learn, stop = set_aside(rows, [labels[i] for i in rows], task.decision, lambda i: pixels[i], seed)
     torch.manual_seed(derive("finetune", seed))
     learner = classifying_learner(model, task).to(next(model.backbone.parameters()).device)
     known = [labels[i] for i in learn]
     samples = LabelledSamples(Pictures(pixels, learn), task.decision.targets(known))
-    return Lesson(learner, task, model, samples, stop, labels, seed)
+    return PictureLesson(learner, task, model, samples, stop, labels, seed)
 
 
 def finetune_pictures_quickly(
@@ -126,18 +99,25 @@ def finetune_pictures_quickly(
     Args:
         trained: whether the network has learned already.
     """
-    lesson, pace = prepare_lesson(model, task, pixels, labels, rows, seed=seed), pace_of(trained=trained)
-    batch = min(BATCH, len(lesson.samples))
-    steps = pace.steps(len(lesson.samples), batch)
-    optimizer, schedule = adamw(lesson.learner, pace.rate), Schedule(steps=steps)
-    train_to_best(
-        lesson.learner,
-        train(lesson.learner, lesson.batches(batch).starting, optimizer, schedule, seed=seed),
-        every=max(steps // CHECKS, 10),
-        measures=lesson.stopping_measures if len(lesson.stop) else None,
-        patience=PATIENCE,
-    )
+    lesson = prepare_lesson(model, task, pixels, labels, rows, seed=seed)
+    teach_quickly(lesson, trained=trained)
     return lesson.classifier
+
+
+def set_aside(
+    rows: np.ndarray, labels: Sequence[str], decision: OneOf | AnyOf, pixels: Callable[[int], np.ndarray], seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and rows to stop by, copies on one side; none to stop by where there are too few.
+
+    Args:
+        labels: of the rows.
+        pixels: of a row.
+    """
+    if len(rows) < _LEAST_TO_SPLIT:
+        return rows, rows[:0]
+    same = [hashlib.sha256(pixels(int(i)).tobytes()).hexdigest() for i in rows]
+    learn, stop = split_train_test(same, decision.strata(labels), _VALIDATION_SHARE, seed)
+    return rows[learn], rows[stop]
 
 
 def inherited(place: str | Path) -> dict[str, Any]:
@@ -145,8 +125,3 @@ def inherited(place: str | Path) -> dict[str, Any]:
     recipe = Run(Path(place)).recipe
     known = read_recipe(recipe).objective.options if recipe.is_file() else {}
     return {name: known[name] for name in ("flip",) if name in known}
-
-
-def pace_of(*, trained: bool) -> Pace:
-    """That of a network that has learned already, or of one that has not."""
-    return TRAINED if trained else UNTRAINED

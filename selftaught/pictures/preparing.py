@@ -22,7 +22,7 @@ from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.errors import SelftaughtError
-from selftaught.loop import Learner
+from selftaught.loop import Learner, refuse_to_split
 from selftaught.machine import pick_device, pick_precision
 from selftaught.objective import Batch, Objective, PictureSpec, Spec
 from selftaught.pictures.illustrating import Illustrator
@@ -129,11 +129,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     goal, train = recipe.objective, recipe.train
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
     refuse_text(recipe, objective, "pictures")
-    if objective.couples_batch and train.accumulate > 1:
-        raise SelftaughtError(
-            f"{objective.name} compares the pictures of a batch with each other: no smaller ones can be put together",
-            do="give a larger --batch instead of train.accumulate",
-        )
+    refuse_to_split(objective, train.accumulate, "pictures")
     device, init = pick_device(train.device), begun_from(recipe, objective)
     teacher = teacher_of(recipe, objective)
     given = init or teacher  # whose pictures are brought to what it is used to
@@ -145,19 +141,18 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     )
     pictures = store.part(held_out=False)
     batch = min(train.batch or _BATCH, len(pictures))
-    update: dict[str, Any] = {
-        "batch": batch,
-        "rate": train.rate or peak_rate(batch, size, init),
-        "device": str(device),
-        "precision": train.precision or pick_precision(device),
-    }
-    if train.epochs is not None:
-        update |= {"steps": max(1, round(train.epochs * len(pictures) / batch)), "epochs": None}
-    elif train.steps is None and train.seconds is None:
-        update["seconds"] = DEFAULT_SECONDS
+    train = train.settled(
+        samples=len(pictures),
+        batch=_BATCH,
+        rate=peak_rate(batch, size, init),
+        seconds=DEFAULT_SECONDS,
+        device=str(device),
+        precision=pick_precision(device),
+    )
+    assert train.precision is not None
     recipe = recipe.model_copy(
         update={
-            "train": train.model_copy(update=update),
+            "train": train,
             "model": recipe.model.model_copy(update={"size": size}),
             "data": recipe.data.model_copy(update={"resolution": resolution}),
         }
@@ -167,7 +162,7 @@ def prepare_picture_pretraining(run: Run, recipe: Recipe) -> PicturePretraining:
     patch = backbone.patch if backbone.reads_patches else None
     assumed = replace(given.spec, patch=patch) if given else picture_spec(store.pixels, pictures.rows, patch)
     spec = Spec(image=assumed)
-    learner = Learner(picture_backbones(backbone, teacher), objective, spec, update["precision"]).to(device)
+    learner = Learner(picture_backbones(backbone, teacher), objective, spec, train.precision).to(device)
     batches = Batches(pictures, objective, spec, batch, train.seed, train.workers)
     return PicturePretraining(recipe, objective, store, spec, learner, batches, run.folder / "pictures" / QUARANTINE)
 

@@ -10,12 +10,9 @@ from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.flamingo.preparing import NO_LANGUAGE
 from selftaught.lookup import find_task
-from selftaught.pictures.finetuning import (
-    PictureFinetuning,
-    prepare_picture_finetuning,
-    run_picture_finetuning,
-)
+from selftaught.pictures.finetuning import prepare_picture_finetuning
 from selftaught.pictures.model import holds_picture_model
+from selftaught.pictures.teaching import Teaching, run_teaching
 from selftaught.pretrained import model_folder
 from selftaught.recipe import compose, settled
 from selftaught.report import finetuned_lines, read_report
@@ -23,7 +20,7 @@ from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 from selftaught.task_run import Ready, prepare_finetuning, run_finetuning
 from selftaught.verbs import Place
-from selftaught.video.finetuning import ClipFinetuning, prepare_clip_finetuning, run_clip_finetuning
+from selftaught.video.finetuning import prepare_clip_finetuning
 
 
 def finetune(
@@ -105,7 +102,7 @@ def finetune(
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
             return tell(done, finetuned_lines(done), json=json)
-        ready: Ready | PictureFinetuning | ClipFinetuning
+        ready: Ready | Teaching
         if pictured and find_task(asked.objective.name).reads_pictures:
             raise SelftaughtError(
                 "this network over pictures has no language model beside it", where=str(run), do=NO_LANGUAGE
@@ -122,10 +119,5 @@ def finetune(
         if dry_run:
             return tell(ready.to_json(), ["dry run: nothing was trained"], json=json)
         replace_file(new.recipe, ready.recipe.to_yaml())
-        if isinstance(ready, ClipFinetuning):
-            report = run_clip_finetuning(new, ready)
-        elif isinstance(ready, PictureFinetuning):
-            report = run_picture_finetuning(new, ready)
-        else:
-            report = run_finetuning(new, ready)
+        report = run_teaching(new, ready) if isinstance(ready, Teaching) else run_finetuning(new, ready)
     return tell(report, finetuned_lines(report), json=json)

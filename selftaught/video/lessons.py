@@ -1,8 +1,8 @@
 """A task of classes as a network over clips learns it: the head, the windows, and when to stop."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -10,18 +10,12 @@ import torch
 from selftaught.backbones.video import ClipHead
 from selftaught.data.loader import Batches
 from selftaught.data.video_store import Clips, VideoStore
-from selftaught.loop import Learner, train
-from selftaught.metrics.sampling import split_train_test
-from selftaught.optim import adamw
-from selftaught.pictures.lessons import CHECKS, PATIENCE, pace_of
+from selftaught.loop import Learner
+from selftaught.pictures.lessons import set_aside
+from selftaught.pictures.teaching import teach_quickly
 from selftaught.randomness import derive
-from selftaught.schedule import Schedule
-from selftaught.stopping import train_to_best
 from selftaught.video.classifying import ClassifyClips, ClipClassifier, LabelledClips, clip_learner
 from selftaught.video.model import VideoModel
-
-BATCH = 16  # clips, of eight frames each
-_VALIDATION_SHARE, _LEAST_TO_SPLIT = 0.15, 200  # as for pictures: fewer are worth more in training
 
 
 @dataclass(frozen=True)
@@ -39,6 +33,8 @@ class ClipLesson:
     stop: np.ndarray
     store: VideoStore
     seed: int
+
+    usual_batch: ClassVar[int] = 16  # of eight frames each
 
     @property
     def classifier(self) -> ClipClassifier:
@@ -63,11 +59,7 @@ def prepare_clip_lesson(
     model: VideoModel, task: ClassifyClips, store: VideoStore, rows: np.ndarray, *, seed: int
 ) -> ClipLesson:
     """The head above the network, to be trained on the clips ``rows``, of which some are set aside to stop by."""
-    learn, stop = rows, rows[:0]
-    if len(rows) >= _LEAST_TO_SPLIT:
-        same = [hashlib.sha256(store.clip(int(i)).tobytes()).hexdigest() for i in rows]
-        strata = task.decision.strata([store.labels[i] for i in rows])
-        learn, stop = (rows[part] for part in split_train_test(same, strata, _VALIDATION_SHARE, seed))
+    learn, stop = set_aside(rows, [store.labels[i] for i in rows], task.decision, store.clip, seed)
     torch.manual_seed(derive("finetune", seed))
     learner = clip_learner(model, task).to(next(model.picture.backbone.parameters()).device)
     clips = Clips.of(store, learn, model.spec.frames, seed)
@@ -83,16 +75,6 @@ def finetune_clips_quickly(
     Args:
         trained: whether the network has learned already.
     """
-    lesson, pace = prepare_clip_lesson(model, task, store, rows, seed=seed), pace_of(trained=trained)
-    batch = min(BATCH, len(lesson.samples))
-    steps = pace.steps(len(lesson.samples), batch)
-    optimizer, schedule = adamw(lesson.learner, pace.rate), Schedule(steps=steps)
-    train_to_best(
-        lesson.learner,
-        train(lesson.learner, lesson.batches(batch).starting, optimizer, schedule, seed=seed),
-        every=max(steps // CHECKS, 10),
-        measures=lesson.stopping_measures if len(lesson.stop) else None,
-        patience=PATIENCE,
-    )
-    lesson.learner.eval()
+    lesson = prepare_clip_lesson(model, task, store, rows, seed=seed)
+    teach_quickly(lesson, trained=trained)
     return lesson.classifier

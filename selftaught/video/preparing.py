@@ -18,7 +18,7 @@ from selftaught.data.video_decoding import MOST_FRAMES
 from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import Clips, VideoStore, prepare_videos
 from selftaught.errors import SelftaughtError
-from selftaught.loop import Learner
+from selftaught.loop import Learner, refuse_to_split
 from selftaught.machine import pick_device, pick_precision
 from selftaught.objective import Batch, Objective, PictureSpec, Spec, VideoSpec
 from selftaught.pictures.model import PictureModel
@@ -140,11 +140,7 @@ def prepare_video_pretraining(run: Run, recipe: Recipe) -> VideoPretraining:
     goal, train = recipe.objective, recipe.train
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
     refuse_text(recipe, objective, "clips")
-    if objective.couples_batch and train.accumulate > 1:
-        raise SelftaughtError(
-            f"{objective.name} compares the clips of a batch with each other: no smaller ones can be put together",
-            do="give a larger --batch instead of train.accumulate",
-        )
+    refuse_to_split(objective, train.accumulate, "clips")
     device, init = pick_device(train.device), begun_from(recipe, objective)
     source = open_videos(recipe.data.path, clip=recipe.data.image, label=recipe.data.label)
     size = None if init else recipe.model.size or ("vit-tiny" if objective.needs_patches else "conv-tiny")
@@ -153,20 +149,19 @@ def prepare_video_pretraining(run: Run, recipe: Recipe) -> VideoPretraining:
     if not len(clips):
         raise SelftaughtError("there is no clip to train on", where=store.description, do="give more videos")
     batch = min(train.batch or _BATCH, len(clips))
-    update: dict[str, Any] = {
-        "batch": batch,
-        "rate": train.rate or peak_rate(4 * batch, size, init),
-        "device": str(device),
-        "precision": train.precision or pick_precision(device),
-    }
-    if train.epochs is not None:
-        update |= {"steps": max(1, round(train.epochs * len(clips) / batch)), "epochs": None}
-    elif train.steps is None and train.seconds is None:
-        update["seconds"] = DEFAULT_SECONDS
+    train = train.settled(
+        samples=len(clips),
+        batch=_BATCH,
+        rate=peak_rate(4 * batch, size, init),
+        seconds=DEFAULT_SECONDS,
+        device=str(device),
+        precision=pick_precision(device),
+    )
+    assert train.precision is not None
     asked = {"resolution": store.resolution, "frames": window, "frame_rate": store.rate}
     recipe = recipe.model_copy(
         update={
-            "train": train.model_copy(update=update),
+            "train": train,
             "model": recipe.model.model_copy(update={"size": size}),
             "data": recipe.data.model_copy(update=asked),
         }
@@ -176,7 +171,7 @@ def prepare_video_pretraining(run: Run, recipe: Recipe) -> VideoPretraining:
     patch = picture.patch if picture.reads_patches else None
     image = replace(init.spec, patch=patch) if init else _spec(store, clips, patch)
     spec = Spec(image=image, video=VideoSpec(window, store.rate))
-    learner = Learner({VIDEO: VideoBackbone(picture)}, objective, spec, update["precision"]).to(device)
+    learner = Learner({VIDEO: VideoBackbone(picture)}, objective, spec, train.precision).to(device)
     batches = Batches(clips, objective, spec, batch, train.seed, train.workers)
     _try(batches)
     return VideoPretraining(recipe, objective, store, spec, learner, batches, store.folder / QUARANTINE)
