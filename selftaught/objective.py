@@ -130,7 +130,7 @@ class Objective(ABC):
     and bits per byte a comparison."""
 
     needs_patches: ClassVar[bool] = False
-    """True if the network must read a picture patch by patch, so that some can be left out."""
+    """True if the network must read a picture patch by patch: where some are left out, or each is asked about."""
 
     taught: ClassVar[bool] = False
     """True if it learns from a trained network as well, which is the backbone called ``teacher``."""

@@ -1,5 +1,6 @@
 """Interaction: part a clip into objects, and tell where each will be from what the others do."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from selftaught.backbones.slots import SlotAttention, SlotDecoder, SlotMotion, Slots
 from selftaught.backbones.video import video_backbone
-from selftaught.objective import Batch, Objective, Spec, Sums
+from selftaught.objective import Batch, Objective, PictureSpec, Spec, Sums
 from selftaught.pretext.clips import mirrored, spread
 from selftaught.pretext.image import joined_patches, patches_of
 from selftaught.pretext.pictures import as_seen
@@ -80,13 +81,17 @@ class Interaction(Objective):
 
         ``straight`` is the error of one who lets everything go on as it went.
         """
+        with exactly(features):
+            return self._scored(features.float(), heads, batch)
+
+    def _scored(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
         slots = slots_of(features, heads)
         frames = picked(batch["frames"].float(), batch["drawn"])
         decoder = heads.get_submodule("decoder")
         assert isinstance(decoder, SlotDecoder)
         wanted = patches_of(frames.flatten(0, 1), decoder.patch).unflatten(0, frames.shape[:2])
         some = Slots(picked(slots.where, batch["drawn"]), picked(slots.what, batch["drawn"]))
-        drawn = (decoder(some)[0].float() - wanted).square().mean((1, 2, 3))
+        drawn = (decoder(some)[0] - wanted).square().mean((1, 2, 3))
         truth = Slots(slots.where[:, self.past :].detach(), slots.what[:, self.past :].detach())
         told = self.told(slots, heads)
         half = frames.shape[-1] / decoder.patch / 2  # patches from the middle to the side
@@ -107,6 +112,10 @@ class Interaction(Objective):
     def pictured(self, features: Tensor, heads: nn.Module, batch: Batch, spec: Spec) -> Tensor:
         """For each frame that was told, one above the other: itself, what was told, and which slot holds what."""
         assert spec.image is not None
+        with exactly(features):
+            return self._shown(features.float(), heads, batch, spec.image)
+
+    def _shown(self, features: Tensor, heads: nn.Module, batch: Batch, spec: PictureSpec) -> Tensor:
         decoder: Any = heads.get_submodule("decoder")
         slots = slots_of(features, heads)
         frames = batch["frames"][:, self.past :].float()
@@ -114,10 +123,15 @@ class Interaction(Objective):
         told, _ = decoder(self.told(slots, heads))
         _, whose = decoder(Slots(slots.where[:, self.past :], slots.what[:, self.past :]))
         colours = torch.rand(self.slots, 3, generator=torch.Generator().manual_seed(0)).to(frames.device)
-        held = torch.einsum("btkpx,kc->btpxc", whose.float(), colours).flatten(-2)
-        told, held = (joined_patches(part.float().flatten(0, 1), decoder.patch) for part in (told, held))
-        rows = [as_seen(frames.flatten(0, 1), spec.image), as_seen(told, spec.image), held]
+        held = torch.einsum("btkpx,kc->btpxc", whose, colours).flatten(-2)
+        told, held = (joined_patches(part.flatten(0, 1), decoder.patch) for part in (told, held))
+        rows = [as_seen(frames.flatten(0, 1), spec), as_seen(told, spec), held]
         return torch.cat(rows, 2).unflatten(0, shape)
+
+
+def exactly(like: Tensor) -> AbstractContextManager[Any]:
+    """Not in bfloat16, which tells places to a few hundredths of a picture: a speed is no more than that."""
+    return torch.autocast(like.device.type, enabled=False)
 
 
 def slots_of(states: Tensor, heads: nn.Module) -> Slots:

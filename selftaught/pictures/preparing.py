@@ -191,7 +191,8 @@ def refuse_text(recipe: Recipe, objective: Objective, what: str) -> None:
         raise SelftaughtError(f"there is no size {size!r} for pictures", do="the sizes are " + ", ".join(PICTURE_SIZES))
     if size and objective.needs_patches and not isinstance(PICTURE_SIZES[size], PatchSize):
         patched = [name for name, kind in PICTURE_SIZES.items() if isinstance(kind, PatchSize)]
-        raise SelftaughtError(f"{goal} leaves patches out, which {size} cannot", do="take " + ", ".join(patched))
+        what = f"{goal} reads pictures patch by patch, which {size} does not"
+        raise SelftaughtError(what, do="take " + ", ".join(patched))
 
 
 def begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
@@ -201,7 +202,7 @@ def begun_from(recipe: Recipe, objective: Objective) -> PictureModel | None:
     model, asked = PictureModel.load(recipe.model.init), recipe.data.resolution
     if objective.needs_patches and not model.backbone.reads_patches:
         raise SelftaughtError(
-            f"{objective.name} leaves patches out, which this network cannot",
+            f"{objective.name} reads pictures patch by patch, which this network does not",
             where=recipe.model.init,
             do="begin from a vision transformer",
         )

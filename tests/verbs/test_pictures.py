@@ -112,7 +112,7 @@ def test_mistakes_are_told(shapes: Path, here: Path, call: Call) -> None:
     assert call("pretrain", "shapes", "--size", "conv-tiny", *TRAIN, "--out", "seen").code == 0
     shutil.copytree(shapes / "disk", here / "flat")
     for command, says in (
-        (["pretrain", "shapes", "--objective", "mae", "--size", "conv-tiny", "--out", "x"], "leaves patches out"),
+        (["pretrain", "shapes", "--objective", "mae", "--size", "conv-tiny", "--out", "x"], "patch by patch"),
         (
             ["pretrain", "shapes", "--objective", "simclr", "--size", "tiny", "--out", "x"],
             "no size 'tiny' for pictures",
@@ -170,7 +170,7 @@ def test_a_run_goes_on_from_another(shapes: Path, call: Call, size: str) -> None
     assert "reads pictures of 16 pixels" in refused.err
     if size == "conv-tiny":
         masked = call("pretrain", "shapes", "--objective", "mae", "--init", "seen", "--out", "other")
-        assert "leaves patches out, which this network cannot" in masked.err
+        assert "patch by patch, which this network does not" in masked.err
 
 
 def test_features_that_collapse_are_told_of_and_others_are_not(here: Path, call: Call) -> None:
