@@ -121,3 +121,21 @@ def test_a_run_s_recipe_that_somebody_broke_is_named(tmp_path: Path) -> None:
     with pytest.raises(SelftaughtError, match="no recipe key") as caught:
         settled(file, Recipe())
     assert caught.value.where == str(file)
+
+
+@pytest.mark.parametrize(
+    ("asked", "steps", "seconds", "batch"),
+    [
+        ({}, None, 60.0, 16),
+        ({"epochs": 2.0}, 12, None, 16),  # 100 samples are 6.25 batches
+        ({"epochs": 0.001}, 1, None, 16),
+        ({"steps": 5, "batch": 400}, 5, None, 100),  # a batch is no larger than a pass
+        ({"seconds": 3.0}, None, 3.0, 16),
+    ],
+)
+def test_what_is_left_open_is_settled(
+    asked: dict[str, float], steps: int | None, seconds: float | None, batch: int
+) -> None:
+    train = Recipe.model_validate({"train": asked}).train
+    found = train.settled(samples=100, batch=16, rate=0.1, seconds=60.0, device="cpu", precision="fp32")
+    assert (found.steps, found.seconds, found.batch, found.epochs) == (steps, seconds, batch, None)
