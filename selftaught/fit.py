@@ -1,6 +1,7 @@
 """A training run from start to end: resume, train, watch, log, save. Pretraining and fine-tuning both run here."""
 
 import json
+import math
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -12,16 +13,19 @@ import torch
 from torch import nn
 
 from selftaught.console import note
+from selftaught.data.loader import Batches
 from selftaught.errors import saving
-from selftaught.health import Diverged
+from selftaught.health import Diverged, watch_over
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
+from selftaught.optim import adamw
 from selftaught.progress import ProgressLine
 from selftaught.recipe import Train
 from selftaught.run import Run, replace_file
 from selftaught.schedule import Schedule
 
 _LOG_SECONDS = 0.5
+_FEW_CHECKS = 8
 _SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
@@ -221,6 +225,33 @@ def fit(
             raise
         run.save_checkpoint(learner, optimizer, progress, memory)
     return Outcome(progress, False, tuple(notes))
+
+
+def fit_recipe(
+    run: Run,
+    learner: Learner,
+    batches: Batches,
+    train: Train,
+    *,
+    unit: str,
+    check: Callable[[Progress], dict[str, Any]],
+) -> Outcome:
+    """Learn an objective of pictures or clips as a recipe says, and watch over it; see :func:`fit`.
+
+    Args:
+        unit: what a sample is called.
+
+    Raises:
+        SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
+    """
+    assert train.rate is not None
+    optimizer = adamw(learner, train.rate, weight_decay=train.weight_decay)
+    plan = Plan.of(train, unit=unit, per_sample=1, checks=_FEW_CHECKS)
+    watch = watch_over(learner.objective, batches.spec, batches.size, math.inf)
+    steps = gradient_steps(learner, batches.starting, optimizer, plan)
+    outcome = fit(run, learner, optimizer, steps, plan, check=check, watch=lambda report: watch(report.measures))
+    end_if_interrupted(run, outcome)
+    return outcome
 
 
 def end_if_interrupted(run: Run, outcome: Outcome) -> None:

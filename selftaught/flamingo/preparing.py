@@ -138,7 +138,7 @@ def prepare_caption_pretraining(run: Run, recipe: Recipe) -> CaptionPretraining:
         precision=precision,
     )
     recipe = recipe.model_copy(update={"train": train})
-    batches = Batches(captions, objective, Spec(), batch, train.seed, train.workers)
+    batches = Batches(captions, objective, Spec(text=reader.spec()), batch, train.seed, train.workers)
     log = run.folder / "pictures" / QUARANTINE
     return CaptionPretraining(recipe, objective, pretrained, store, learner, batches, held if len(held) else None, log)
 

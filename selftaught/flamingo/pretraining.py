@@ -1,23 +1,18 @@
 """``selftaught pretrain --objective caption``: from what was prepared to a finished run."""
 
-import math
 from typing import Any
 
 from selftaught.curve import draw_curve
-from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
+from selftaught.fit import Outcome, fit_recipe
 from selftaught.flamingo.folder import save_network
 from selftaught.flamingo.gallery import draw_captions
 from selftaught.flamingo.measuring import costs, written
 from selftaught.flamingo.preparing import CaptionPretraining
-from selftaught.health import watch_over
 from selftaught.loop import Progress
 from selftaught.model_card import PICTURE_TEXTS, write_card
-from selftaught.objective import Spec
-from selftaught.optim import adamw
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
-_CHECKS = 8
 _SHOWN = 12  # pictures on the page
 _TELLING = 0.02  # nats a token that its own picture must be worth
 
@@ -28,27 +23,12 @@ def run_caption_pretraining(run: Run, ready: CaptionPretraining) -> dict[str, An
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    train = ready.recipe.train
-    assert train.rate is not None
-    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit="captions", per_sample=1, checks=_CHECKS)
-    spec = Spec(text=ready.processor.spec())
-    watch = watch_over(ready.objective, spec, ready.batches.size, math.inf)
 
     def check(progress: Progress) -> dict[str, Any]:
         found = costs(ready.learner, ready.held) if ready.held else {}
         return {f"held_out_{name}": value for name, value in found.items()}
 
-    outcome = fit(
-        run,
-        ready.learner,
-        optimizer,
-        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
-        plan,
-        check=check,
-        watch=lambda report: watch(report.measures),
-    )
-    end_if_interrupted(run, outcome)
+    outcome = fit_recipe(run, ready.learner, ready.batches, ready.recipe.train, unit="captions", check=check)
     return _finish(run, ready, outcome)
 
 

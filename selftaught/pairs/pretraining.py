@@ -1,23 +1,19 @@
 """``selftaught pretrain`` on pictures with words: from what was prepared to a finished run."""
 
-import math
 import warnings
 from collections.abc import Callable
 from typing import Any
 
 from selftaught.curve import draw_curve, read_metrics
-from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
-from selftaught.health import watch_over
+from selftaught.fit import Outcome, fit_recipe
 from selftaught.loop import Progress, evaluate
 from selftaught.model_card import PAIRS, PAIRS_APART, write_card
-from selftaught.optim import adamw
 from selftaught.pairs.preparing import PairPretraining
 from selftaught.pairs.retrieving import TO_PICTURE, TO_TEXT, Found, told
 from selftaught.pictures.evaluating import picture_head_parts
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
-_CHECKS = 8
 _RISEN = 0.3  # nats
 
 
@@ -27,22 +23,8 @@ def run_pair_pretraining(run: Run, ready: PairPretraining) -> dict[str, Any]:
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    train = ready.recipe.train
-    assert train.rate is not None
-    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit="pairs", per_sample=1, checks=_CHECKS)
     ready.illustrator(run).views()
-    watch = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf)
-    outcome = fit(
-        run,
-        ready.learner,
-        optimizer,
-        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
-        plan,
-        check=_checker(ready),
-        watch=lambda report: watch(report.measures),
-    )
-    end_if_interrupted(run, outcome)
+    outcome = fit_recipe(run, ready.learner, ready.batches, ready.recipe.train, unit="pairs", check=_checker(ready))
     return _finish(run, ready, outcome)
 
 

@@ -1,14 +1,11 @@
 """``selftaught pretrain`` on pictures: from what was prepared to a finished run."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 from selftaught.curve import draw_curve, read_metrics
-from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
-from selftaught.health import watch_over
+from selftaught.fit import Outcome, fit_recipe
 from selftaught.model_card import PICTURES, write_card
-from selftaught.optim import adamw
 from selftaught.pictures.checking import checker, held_out_losses, measures
 from selftaught.pictures.diagnosis import course_note, shortcuts
 from selftaught.pictures.evaluating import picture_head_parts
@@ -17,8 +14,6 @@ from selftaught.pictures.preparing import PicturePretraining
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
-_CHECKS = 8
-
 
 def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, Any]:
     """Train, or go on training, to the end of the budget; write the model and the reports.
@@ -26,23 +21,10 @@ def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, An
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    train = ready.recipe.train
-    assert train.rate is not None
-    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit="pictures", per_sample=1, checks=_CHECKS)
-    illustrator = ready.illustrator(run)
+    illustrator, told = ready.illustrator(run), list[str]()
     illustrator.views()
-    watch, told = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf), list[str]()
-    outcome = fit(
-        run,
-        ready.learner,
-        optimizer,
-        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
-        plan,
-        check=checker(ready, illustrator, told),
-        watch=lambda report: watch(report.measures),
-    )
-    end_if_interrupted(run, outcome)
+    check = checker(ready, illustrator, told)
+    outcome = fit_recipe(run, ready.learner, ready.batches, ready.recipe.train, unit="pictures", check=check)
     return _finish(run, ready, replace(outcome, notes=(*outcome.notes, *told)))
 
 

@@ -1,22 +1,17 @@
 """``selftaught pretrain`` on clips: from what was prepared to a finished run."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
 from selftaught.curve import draw_curve
-from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
-from selftaught.health import watch_over
+from selftaught.fit import Outcome, fit_recipe
 from selftaught.model_card import PICTURES, write_card
-from selftaught.optim import adamw
 from selftaught.pictures.evaluating import picture_head_parts
 from selftaught.pictures.measuring import COLLAPSE, collapse_sentence
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 from selftaught.video.checking import checker, held_out_losses, measures
 from selftaught.video.preparing import VideoPretraining
-
-_CHECKS = 8
 
 
 def run_video_pretraining(run: Run, ready: VideoPretraining) -> dict[str, Any]:
@@ -25,23 +20,10 @@ def run_video_pretraining(run: Run, ready: VideoPretraining) -> dict[str, Any]:
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    train = ready.recipe.train
-    assert train.rate is not None
-    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit="clips", per_sample=1, checks=_CHECKS)
-    illustrator = ready.illustrator(run)
+    illustrator, told = ready.illustrator(run), list[str]()
     illustrator.views()
-    watch, told = watch_over(ready.objective, ready.spec, ready.batches.size, math.inf), list[str]()
-    outcome = fit(
-        run,
-        ready.learner,
-        optimizer,
-        gradient_steps(ready.learner, ready.batches.starting, optimizer, plan),
-        plan,
-        check=checker(ready, illustrator, told),
-        watch=lambda report: watch(report.measures),
-    )
-    end_if_interrupted(run, outcome)
+    check = checker(ready, illustrator, told)
+    outcome = fit_recipe(run, ready.learner, ready.batches, ready.recipe.train, unit="clips", check=check)
     return _finish(run, ready, replace(outcome, notes=(*outcome.notes, *told)))
 
 
