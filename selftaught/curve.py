@@ -42,7 +42,7 @@ def draw_curve(metrics: Path, picture: Path, lines: Mapping[str, float], title: 
     _draw_probe(axes, points)
     axes.set_xlabel("step")
     axes.set_ylabel("loss (nats a target)")
-    axes.set_title(title)
+    axes.set_title(title.replace("$", r"\$"))  # a path is no formula
     axes.legend(loc="upper right", fontsize=8)
     figure.savefig(picture, dpi=120)
 

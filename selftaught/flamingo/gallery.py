@@ -6,6 +6,7 @@ from textwrap import fill
 from typing import Any
 
 from selftaught.data.pair_store import PairStore
+from selftaught.pictures.lettering import fonts, literal
 
 _ACROSS = 4
 
@@ -24,8 +25,8 @@ def draw_captions(store: PairStore, examples: Sequence[dict[str, Any]], file: Pa
     for number, example in enumerate(examples, 1):
         axes = figure.add_subplot(down, _ACROSS, number)
         axes.imshow(store.pixels[places[example["file"]]].transpose(1, 2, 0))
-        axes.set_title(fill(example["written"], 36), fontsize=8)
-        axes.set_xlabel(fill(example["given"][0], 36), fontsize=7, color="#777777")
+        axes.set_title(literal(fill(example["written"], 36)), fontsize=8, family=fonts())
+        axes.set_xlabel(literal(fill(example["given"][0], 36)), fontsize=7, color="#777777", family=fonts())
         axes.set_xticks([])
         axes.set_yticks([])
     figure.savefig(file, dpi=90)

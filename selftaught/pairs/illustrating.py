@@ -6,7 +6,6 @@ retrieval.png   captions with the pictures it finds for them, and pictures with 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,11 @@ from selftaught.data.pair_store import PairStore
 from selftaught.errors import saving
 from selftaught.pairs.retrieving import Found
 from selftaught.pictures.gallery import posed_pictures, write_page
+from selftaught.pictures.lettering import fonts, literal
 
 _SHOWN, _BEST, _EPOCHS = 8, 5, 3
 _RIGHT, _WRONG = "#238b45", "#525252"
 _LONGEST = 48  # characters of a caption on a page
-_CHINESE_FONTS = (
-    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "PingFang SC",
-    "Microsoft YaHei", "SimHei", "Arial Unicode MS",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -111,14 +107,5 @@ def _write(axes: Any, lines: Sequence[tuple[str, str]]) -> None:
         short = text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
         height = 1 - (number + 0.5) / max(len(lines), 1)
         weight = "bold" if colour == _RIGHT else "normal"
-        shown = short.replace("$", r"\$")
-        axes.text(0, height, shown, color=colour, weight=weight, fontsize=9, va="center", family=_fonts())
-
-
-@lru_cache(maxsize=1)
-def _fonts() -> list[str]:
-    """matplotlib's own font, and one that has Chinese characters if this machine has one."""
-    from matplotlib.font_manager import fontManager
-
-    there = {entry.name for entry in fontManager.ttflist}
-    return ["DejaVu Sans", *[name for name in _CHINESE_FONTS if name in there][:1]]
+        shown = literal(short)
+        axes.text(0, height, shown, color=colour, weight=weight, fontsize=9, va="center", family=fonts())

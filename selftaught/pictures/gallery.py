@@ -10,6 +10,7 @@ from PIL import Image
 
 from selftaught.backbones.patch_decoder import with_patches
 from selftaught.objective import Batch, PictureSpec
+from selftaught.pictures.lettering import fonts, literal
 from selftaught.pretext.pictures import as_seen
 
 _SHOWN_SIDE = 64  # pixels of a picture on a page, at least
@@ -99,10 +100,10 @@ def draw_map(features: np.ndarray, labels: Sequence[str], file: Path, seed: int)
         )
     for number, name in enumerate(sorted(told)):
         own, colour = places[names == name], palette(number % palette.N)
-        axes.scatter(own[:, 0], own[:, 1], s=10, color=colour, label=name)
+        axes.scatter(own[:, 0], own[:, 1], s=10, color=colour, label=literal(name))
     axes.set_xticks([])
     axes.set_yticks([])
     axes.set_title(f"{len(places):,} held-out pictures by their features (t-SNE); colours are {kind}")
-    axes.legend(fontsize=8, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
+    axes.legend(prop={"family": fonts(), "size": 8}, markerscale=2, loc="center left", bbox_to_anchor=(1, 0.5))
     figure.savefig(file, dpi=110)
     return kind

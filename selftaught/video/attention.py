@@ -6,6 +6,7 @@ import numpy as np
 
 from selftaught.data.video_store import VideoStore, even_windows
 from selftaught.errors import saving
+from selftaught.pictures.lettering import fonts, literal
 from selftaught.video.classifying import ClipClassifier
 
 
@@ -26,7 +27,8 @@ def draw_attention(classifier: ClipClassifier, store: VideoStore, clips: np.ndar
             axes.imshow(frame.transpose(1, 2, 0))
             axes.axis("off")
             if not column:
-                axes.set_title(_title(said[row], store.labels[clip]), loc="left", fontsize=8)
+                title = literal(_title(said[row], store.labels[clip]))
+                axes.set_title(title, loc="left", fontsize=8, family=fonts())
         bars = figure.add_subplot(grid[2 * row + 1, :])
         bars.bar(np.arange(count - 1) + 0.5, weights[row], width=0.9, color="#4878a8")
         bars.axhline(1 / (count - 1), color="#999999", linewidth=0.8)  # evenly
