@@ -25,6 +25,10 @@ TINY = Size(layers=2, width=32, head_width=16, inner=48, window=4)
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--torture", action="store_true", help="torture tests in full length, with a table at the end")
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     torch.set_num_threads(1)  # faster for tensors this small, and the machine may be shared

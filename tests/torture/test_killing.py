@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.torture.table import Tried
+
 
 @dataclass(frozen=True)
 class Runner:
@@ -129,13 +131,13 @@ def test_killed_while_saving_killed_in_between_and_interrupted(
 
 
 @pytest.mark.torture
-def test_ten_kills_at_least_three_of_them_while_saving(runner: Runner, tmp_path: Path) -> None:
-    longer, out, moments = replace(runner, steps=300), tmp_path / "run", random.Random(0)
+def test_killed_at_random_moments(runner: Runner, tmp_path: Path, tried: Tried) -> None:
+    longer, out, moments = replace(runner, steps=600), tmp_path / "run", random.Random(0)
     longer.finish(tmp_path / "undisturbed")
     while_saving = 0
-    for _ in range(5):
+    for _ in range(10):
         while_saving += kill_while_saving(longer, out)
         kill_while_training(longer, out, moments.uniform(0.0, 1.0))
-    assert while_saving >= 3
     assert "resuming at step" in longer.finish(out)
-    assert weights(out) == weights(tmp_path / "undisturbed")
+    other = weights(out) != weights(tmp_path / "undisturbed")
+    tried("SIGKILL, mlm", 20, 20 * other, f"{while_saving} while saving")
