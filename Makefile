@@ -18,7 +18,7 @@ test: .venv/installed-dev
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/pytest --durations=5
+	$(BIN)/pytest --numprocesses=logical --dist=worksteal --durations=5
 
 torture: .venv/installed-dev
 	$(BIN)/pytest -m '' --torture tests/torture
