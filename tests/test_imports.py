@@ -25,6 +25,7 @@ FLOORS = (
             "saved_task",
             "stopping",
             "facts",
+            "vector_index",
             "word2vec",
             "pictures",
             "pairs",

@@ -98,6 +98,20 @@ def prepare_pictures(
     known = _read(folder)
     if known is None or (not keep and known["asked"] != asked):
         known = _make(source, folder, asked)
+    return _opened(folder, known)
+
+
+def read_pictures(folder: Path) -> PictureStore | None:
+    """The store in a folder; None if there is none.
+
+    Raises:
+        SelftaughtError: if it is damaged.
+    """
+    known = _read(folder)
+    return None if known is None else _opened(folder, known)
+
+
+def _opened(folder: Path, known: dict[str, Any]) -> PictureStore:
     array = intact(folder / "pictures.npy", known["sha256"])
     facts = (tuple(known["files"]), tuple(known["labels"]), np.array(known["held_out"], bool))
     return PictureStore(np.load(array, mmap_mode="r"), *facts, known["description"], known["tally"], known["copies"])

@@ -191,6 +191,20 @@ def prepare_videos(
     known = _read(folder)
     if known is None or (not keep and known["asked"] != asked):
         known = _make(source, folder, asked, tell)
+    return _opened(folder, known)
+
+
+def read_clips(folder: Path) -> VideoStore | None:
+    """The store in a folder; None if there is none.
+
+    Raises:
+        SelftaughtError: if it is damaged.
+    """
+    known = _read(folder)
+    return None if known is None else _opened(folder, known)
+
+
+def _opened(folder: Path, known: dict[str, Any]) -> VideoStore:
     for name, digest in known["sha256"].items():
         if not (folder / name).is_file() or sha256_of(folder / name) != digest:
             raise SelftaughtError(

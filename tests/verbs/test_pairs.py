@@ -142,7 +142,7 @@ def test_words_and_pictures_find_pictures(run: Path, data: Path, tmp_path: Path)
     selftaught.embed(run, str(data.parent), out=vectors)
     near = selftaught.search(run, str(data.parent / "5.png"), in_=str(vectors), top=1)["found"][0]
     assert near["file"].endswith(":6")
-    for query, wrong in {"there_is_none.png": "no picture", " ": "nothing to search for"}.items():
+    for query, wrong in {"there_is_none.png": "no file", " ": "nothing to search for"}.items():
         with pytest.raises(SelftaughtError, match=wrong):
             selftaught.search(run, query)
 

@@ -106,6 +106,9 @@ def test_every_picture_has_its_vector_and_a_broken_one_is_named(shapes: Path, ca
     wanted = model.features(model.read([shapes / "bar" / "7.png"]))[0]
     assert np.array(table["vector"][place].as_py()) == pytest.approx(wanted, abs=1e-2)  # the verb may read in bfloat16
     assert table["label"][place].as_py() == "bar"
+    found = call("search", "seen", "shapes/disk/3.png", "--top", "1", "--json").report  # of what it was trained on
+    assert found["found"][0]["file"] == "shapes/disk/3.png"
+    assert found["found"][0]["caption"] == "disk"
 
 
 def test_mistakes_are_told(shapes: Path, here: Path, call: Call) -> None:

@@ -171,3 +171,20 @@ def test_a_mistake_is_said_in_a_sentence(motions: Path, call: Call, command: tup
     said = call(*command, "--out", "new") if command[0] == "pretrain" else call(*command)
     assert said.code == 1
     assert says in said.err
+
+
+def test_clips_find_clips(motions: Path, call: Call) -> None:
+    near = call("search", "run", "motions/down/3.mkv", "--top", "20", "--json").report
+    assert near["among"] == 20
+    assert near["found"][0]["file"] == "motions/down/3.mkv"
+    assert near["found"][0]["cosine"] == pytest.approx(1, abs=1e-2)
+    among = call("search", "run", "motions/down/3.mkv", "--in", "motions/across", "--top", "1", "--json").report
+    best = next(one for one in near["found"] if one["file"].startswith("motions/across"))
+    assert (among["found"][0]["file"], among["among"]) == (best["file"], 10)
+    call("embed", "run", "motions", "--out", "vectors.parquet")
+    written = call("search", "run", "motions/down/3.mkv", "--in", "vectors.parquet", "--top", "1", "--json").report
+    assert written["found"][0]["file"] == "motions/down/3.mkv"
+    for asked, wrong in {"a red square": "reads no words", "motions": "20 clips", "none.mp4": "no file"}.items():
+        said = call("search", "run", asked)
+        assert said.code == 1
+        assert wrong in said.err

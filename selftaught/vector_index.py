@@ -1,9 +1,8 @@
-"""Pictures to be searched: the vector of each, made once and kept in the run, or read from what embed wrote."""
+"""Vectors to be searched: one of each picture or clip, kept in a file, or read from what embed wrote."""
 
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from selftaught.data.pair_item import PairItem
-from selftaught.data.picture_item import PictureSource
-from selftaught.data.picture_store import decoded
-from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
-
-_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
 class Index:
-    """Pictures and their vectors.
+    """Pictures or clips and their vectors.
 
     Args:
         places: of each, as ``file`` or ``file:line``.
@@ -53,6 +46,11 @@ class Index:
         aside.replace(file)
 
 
+def of_length_one(vectors: np.ndarray) -> np.ndarray:
+    """Vectors [N, D] divided by their lengths; zero stays zero."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+
+
 def read_index(file: Path, width: int) -> Index:
     """What embed, or :meth:`Index.save`, wrote.
 
@@ -67,49 +65,28 @@ def read_index(file: Path, width: int) -> Index:
         captions = table.get("caption", [""] * len(places))
     except (OSError, KeyError, ValueError, pa.ArrowException) as error:
         what = f"no vectors can be read from it: {str(error).splitlines()[0]}"
-        raise SelftaughtError(
-            what, where=str(file), do="selftaught embed RUN PICTURES --out FILE writes such"
-        ) from None
+        raise SelftaughtError(what, where=str(file), do="selftaught embed RUN DATA --out FILE writes such") from None
     if vectors.ndim != 2 or vectors.shape[1] != width:
         raise SelftaughtError(
             f"these vectors have {vectors.shape[-1]} numbers, and the model's have {width}",
             where=str(file),
             do="give those that this run's embed wrote",
         )
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return Index(tuple(places), tuple(captions), unit)
+    return Index(tuple(places), tuple(captions), of_length_one(vectors))
 
 
-def index_of(
-    source: PictureSource, side: int, encode: Callable[[np.ndarray], np.ndarray], cache: Path | None, weights: str
-) -> Index:
-    """The vectors of all pictures of a source; from ``cache`` if they were made before.
+def kept(folder: Path | None, told: str, make: Callable[[], Index]) -> Index:
+    """The index of what ``told`` tells from anything else; from ``folder`` if it was made before.
 
-    Args:
-        side: of the pictures that ``encode`` takes, in pixels.
-        encode: uint8 [N, 3, S, S] to float32 [N, D], of length one.
-        cache: the folder where they are kept; None to keep nothing.
-        weights: a hash of the model.
-
-    Raises:
-        SelftaughtError: if not one picture can be used.
+    An index with notes is not kept, so that they are said again. Without a folder nothing is.
     """
-    key = hashlib.sha256(f"{source.fingerprint}:{side}:{weights}".encode()).hexdigest()[:16]
-    file = cache / f"{key}.parquet" if cache else None
-    if file and file.is_file():
+    if folder is None:
+        return make()
+    file = folder / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.parquet"
+    if file.is_file():
         table = pq.read_table(file).to_pydict()
         return Index(tuple(table["file"]), tuple(table["caption"]), np.array(table["vector"], np.float32))
-    tally, places, captions, vectors = Tally(), list[str](), list[str](), list[np.ndarray]()
-    pictures = decoded(source, side, tally)
-    while block := list(islice(pictures, _AT_ONCE)):
-        places += [f"{item.file}:{item.line}" if item.line else item.file for item, _ in block]
-        captions += [" | ".join(item.texts) if isinstance(item, PairItem) else "" for item, _ in block]
-        vectors.append(encode(np.stack([pixels for _, pixels in block])))
-    if not places:
-        raise SelftaughtError(
-            f"not one picture can be used; {'; '.join(tally.named(1))}", where=source.description, do="give others"
-        )
-    found = Index(tuple(places), tuple(captions), np.concatenate(vectors), tuple(tally.note(source.description)))
-    if file and not found.notes:
+    found = make()
+    if not found.notes:
         found.save(file)
     return found
