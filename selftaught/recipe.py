@@ -9,8 +9,11 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from selftaught.data.files import not_a_file
 from selftaught.errors import SelftaughtError
 from selftaught.schedule import Course
+
+_LARGEST = 1 << 20  # bytes of a recipe
 
 
 class _Section(BaseModel):
@@ -239,13 +242,26 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """Reads plain data that is written out: with aliases a few lines stand for billions of values."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(
+                problem="an alias, which recipes have none of", problem_mark=self.peek_event().start_mark
+            )
+        return super().compose_node(parent, index)
+
+
 def read_yaml(file: Path) -> dict[str, Any]:
-    """A recipe file as nested dictionaries; plain data only, no tags."""
+    """A recipe file as nested dictionaries; plain data only, no tags and no aliases."""
     try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if why := not_a_file(file) or ("is far too large" if file.stat().st_size > _LARGEST else ""):
+            raise SelftaughtError(f"the recipe cannot be read: it {why}", where=str(file))
+        tree = yaml.load(file.read_text(encoding="utf-8"), _PlainLoader)
     except (OSError, UnicodeDecodeError) as error:
         raise SelftaughtError(f"the recipe cannot be read: {error}", where=str(file)) from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # a number too long, lists nested too deep
         raise SelftaughtError(f"the recipe is not valid YAML: {error}", where=str(file)) from error
     if not isinstance(tree, dict):
         raise SelftaughtError("the recipe holds no keys", where=str(file), do="take a run's recipe.yaml as a pattern")
@@ -265,7 +281,7 @@ def _value(setting: str, text: str) -> Any:
     """The YAML that stands behind the equals sign; it reads ``3e-4`` as text, where a user means the number."""
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise SelftaughtError(f"--set {setting}: {text!r} is not a YAML value", do="put it in quotes") from error
     if isinstance(value, str):
         try:

@@ -1,6 +1,7 @@
 """Recipes: typed, repeated from their file, and every mistake with the nearest right word."""
 
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,23 @@ def test_any_setting_is_taken_or_explained(setting: str) -> None:
         compose({}, settings=[setting])
 
 
-@pytest.mark.parametrize("text", ["", "- 1", "train: [", "train: {rte: 3}", "!!python/object/apply:os.getcwd []"])
+LAUGHS = "a: &a [x, x]\n" + "".join(f"{b}: &{b} [*{a}, *{a}]\n" for a, b in pairwise("abcdefghijklmnopqrstuvwxyz"))
+"""Two to the power of 26 values, in 400 bytes."""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "- 1", "train: [", "train: {rte: 3}", "!!python/object/apply:os.getcwd []", LAUGHS),
+        *(
+            "objective: {options: {a: &a [1], b: *a}}",
+            "train: {steps: " + "9" * 5000 + "}",
+            "[" * 3000,
+            "x" * (2 << 20),
+        ),
+    ],
+    ids=lambda text: text[:20],
+)
 def test_a_file_that_is_no_recipe_is_named(tmp_path: Path, text: str) -> None:
     file = tmp_path / "recipe.yaml"
     file.write_text(text, encoding="utf-8")

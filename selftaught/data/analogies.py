@@ -49,8 +49,7 @@ def read_analogies(path: str | Path) -> Analogies:
             found.append(Analogy((words[0], words[1], words[2], words[3]), section))
         elif words:
             tally.quarantine(row.file, row.line, f"holds {len(words)} words, not 4")
-    for bad in read.records:
-        tally.quarantine(bad.file, bad.line, bad.why)
+    tally.take_over(read)
     if not found:
         why = "; ".join(tally.named(_SHOWN))
         raise SelftaughtError(

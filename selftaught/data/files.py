@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -26,6 +27,7 @@ KINDS: dict[str, Kind] = {
     ".parquet": "parquet",
 }
 PACKINGS: tuple[Packing, ...] = (".gz", ".zst")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -94,8 +96,17 @@ def split_suffix(filename: str) -> tuple[str, Packing]:
 
 
 def printable(name: str) -> str:
-    """The name with bytes that are no text replaced: it can be shown and written anywhere."""
-    return os.fsencode(name).decode("utf-8", "replace")
+    """The name with bytes and halves of characters that are no text replaced: it can be shown and written anywhere."""
+    return _SURROGATE.sub("\ufffd", name)
+
+
+def not_a_file(path: Path) -> str:
+    """Why a path leads to nothing that can be opened and read to an end, such as a pipe; empty if it is a file."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError) as error:
+        return _reason(error)
+    return "" if stat.S_ISREG(mode) else f"is {_not_a_file(mode)}, not a file"
 
 
 def walk(folder: Path) -> Iterator[Path]:
@@ -152,6 +163,8 @@ def _reason(error: OSError | ValueError) -> str:
 def _not_a_file(mode: int) -> str:
     if stat.S_ISFIFO(mode):
         return "a pipe"
+    if stat.S_ISDIR(mode):
+        return "a folder"
     return "a socket" if stat.S_ISSOCK(mode) else "a device"
 
 

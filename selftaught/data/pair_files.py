@@ -12,6 +12,7 @@ from selftaught.data.pair_item import PairItem
 from selftaught.data.picture_decoding import SUFFIXES, decode, shape
 from selftaught.data.picture_item import no_shape, refuse
 from selftaught.data.tally import WHOLE_FILE
+from selftaught.data.tars import TarProblem, member_problem, opened_tar
 from selftaught.data.values import text_problem
 
 CAPTION_SUFFIXES = (".txt", ".caption")
@@ -71,10 +72,10 @@ def shard_pairs(paths: Sequence[Path], names: Sequence[str]) -> Iterator[PairIte
     """Each key of tar files whose members follow each other, as WebDataset has them: ``0001.jpg``, ``0001.txt``."""
     for path, name in zip(paths, names, strict=True):
         try:
-            with tarfile.open(path) as shard:
+            with opened_tar(path) as shard:
                 yield from _keys(shard, name)
-        except (OSError, EOFError, tarfile.TarError) as error:
-            yield _refused(name, f"cannot be read to its end: {error}")
+        except TarProblem as problem:
+            yield _refused(name, str(problem))
 
 
 def _keys(shard: tarfile.TarFile, name: str) -> Iterator[PairItem]:
@@ -88,10 +89,8 @@ def _keys(shard: tarfile.TarFile, name: str) -> Iterator[PairItem]:
         current = key
         if kind not in (*SUFFIXES, *CAPTION_SUFFIXES, ".json"):
             continue
-        if not member.isfile():
-            yield _refused(place, "is a link or no file")
-        elif member.size > (_LARGEST_PICTURE if kind in SUFFIXES else _LARGEST_TEXT):
-            yield _refused(place, f"has {member.size:,} bytes")
+        if why := member_problem(member, _LARGEST_PICTURE if kind in SUFFIXES else _LARGEST_TEXT):
+            yield _refused(place, why)
         elif (file := shard.extractfile(member)) is not None:
             group[kind] = file.read()
     if group:

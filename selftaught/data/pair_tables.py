@@ -1,6 +1,7 @@
 """Pictures with words in tables: a column of paths or bytes, and one or several of captions."""
 
 import json
+import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
@@ -87,7 +88,7 @@ def load_named(place: Path, given: str, size: int) -> np.ndarray:
         status = place.stat()
     except (OSError, ValueError):  # a name with a NUL byte is a ValueError
         raise PictureProblem(f"names {printable(given)!r}, which is not there") from None
-    if not place.is_file():
+    if not os.path.isfile(place):
         raise PictureProblem(f"names {printable(given)!r}, which is no file")
     return _decoded(place, size, status.st_mtime_ns)
 

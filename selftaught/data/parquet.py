@@ -43,9 +43,10 @@ def _records(batch: pa.RecordBatch, first: int) -> Iterator[Record]:
     try:
         for row, values in enumerate(batch.to_pylist(), first):
             yield Record(row, values)
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError, pa.ArrowException) as error:  # no text, or a time of no calendar
         if batch.num_rows == 1:
-            yield Record(first, {}, "holds a string that is not UTF-8")
+            is_text = isinstance(error, UnicodeDecodeError)
+            yield Record(first, {}, f"holds a {'string that is not UTF-8' if is_text else 'value that cannot be read'}")
             return
         for offset in range(batch.num_rows):
             yield from _records(batch.slice(offset, 1), first + offset)

@@ -1,6 +1,8 @@
 """Pictures in one array: NumPy's files, and those of MNIST."""
 
 import gzip
+import math
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,8 @@ from selftaught.data.picture_item import PictureItem, PictureSource, fingerprint
 from selftaught.errors import SelftaughtError
 
 ARRAYS = (".npy", "-ubyte", "-ubyte.gz")
+_MOST_BYTES = 1 << 30  # of an IDX file, which is held whole: EMNIST, the largest known, has half as many
+_MOST_PACKED, _LITTLE = 100, 1 << 19  # times that what is packed becomes larger: MNIST's files become five times so
 
 
 def array_source(path: Path, data: str) -> PictureSource:
@@ -53,8 +57,8 @@ def _load_row(pictures: np.ndarray, number: int, size: int) -> np.ndarray:
 
 def _npy(path: Path) -> np.ndarray:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        array: np.ndarray = np.lib.format.open_memmap(path, mode="r")  # arrays alone: no archives, no pickles
+    except Exception as error:  # its header is an expression, which can be wrong in many ways
         raise SelftaughtError(f"the array cannot be read: {error}", where=str(path)) from error
     if array.ndim == 4 and array.shape[1] in (1, 3) and array.shape[-1] not in (1, 3, 4):
         array = array.transpose(0, 2, 3, 1)
@@ -74,7 +78,10 @@ def _idx(path: Path) -> np.ndarray:
             head = file.read(4)
             if head[:3] != b"\0\0\x08" or not 1 <= head[3] <= 3:
                 raise ValueError("it does not begin as IDX files of bytes do")
-            sizes = np.frombuffer(file.read(4 * head[3]), ">i4").tolist()
-            return np.frombuffer(file.read(), np.uint8).reshape(sizes)
-    except (OSError, ValueError, EOFError) as error:
+            sizes = np.frombuffer(file.read(4 * head[3]), ">u4").tolist()
+            count = math.prod(sizes)
+            if len(sizes) != head[3] or count > min(_MOST_BYTES, _MOST_PACKED * (_LITTLE + path.stat().st_size)):
+                raise ValueError(f"its head is cut off, or promises too much: {count:,} bytes")
+            return np.frombuffer(file.read(count + 1), np.uint8).reshape(sizes)
+    except (OSError, ValueError, EOFError, zlib.error) as error:
         raise SelftaughtError(f"the IDX file cannot be read: {error}", where=str(path)) from error

@@ -1,13 +1,19 @@
 """One picture from a file or from bytes: upright, red, green and blue, or a sentence that says why not."""
 
 import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from selftaught.data.files import not_a_file
+
 MOST_PIXELS = 100_000_000  # a header that promises more is refused before anything is decoded
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+_READERS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")  # whatever the suffix: that of EPS would start Ghostscript
 
 
 class PictureProblem(ValueError):
@@ -24,12 +30,12 @@ def decode(content: Path | bytes, size: int) -> np.ndarray:
         PictureProblem: if it is broken, cut off, or has more than ``MOST_PIXELS``.
     """
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with _opened(content) as image:
             _refuse_too_large(image)
             if image.mode == "RGB":
                 image.draft("RGB", (2 * size, 2 * size))  # JPEGs can be decoded smaller, and faster
-            upright = ImageOps.exif_transpose(image)
-            small = _rgb(upright).resize((size, size), Image.Resampling.BILINEAR)
+            ImageOps.exif_transpose(image, in_place=True)
+            small = _rgb(image).resize((size, size), Image.Resampling.BILINEAR)
     except PictureProblem:
         raise
     except Image.DecompressionBombError:
@@ -46,10 +52,20 @@ def decode(content: Path | bytes, size: int) -> np.ndarray:
 def shape(content: Path | bytes) -> tuple[int, int]:
     """Width and height as the header says, 0, 0 if it says nothing."""
     try:
-        with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content) as image:
+        with warnings.catch_warnings(), _opened(content) as image:
+            warnings.simplefilter("ignore")  # decoding says what is wrong
             return image.size
     except Exception:  # noqa: BLE001 as above
         return 0, 0
+
+
+@contextmanager
+def _opened(content: Path | bytes) -> Iterator[Image.Image]:
+    """A picture of which the header alone was read."""
+    if isinstance(content, Path) and (why := not_a_file(content)):
+        raise PictureProblem(why)
+    with Image.open(io.BytesIO(content) if isinstance(content, bytes) else content, formats=_READERS) as image:
+        yield image
 
 
 def _refuse_too_large(image: Image.Image) -> None:
@@ -69,7 +85,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         full = image.convert("RGBA")
         white = Image.new("RGBA", full.size, "white")
         return Image.alpha_composite(white, full).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _from_numbers(values: np.ndarray) -> Image.Image:

@@ -9,8 +9,9 @@ from selftaught.data.files import printable
 from selftaught.data.picture_decoding import SUFFIXES, decode, shape
 from selftaught.data.picture_item import PictureItem, PictureSource, fingerprint, no_shape, refuse
 from selftaught.data.tally import WHOLE_FILE
+from selftaught.data.tars import TarProblem, member_problem, opened_tar
 
-_LARGEST_MEMBER = 1 << 28  # bytes of a picture
+_LARGEST_MEMBER, _LARGEST_LABEL = 1 << 28, 1000  # bytes
 
 
 def shard_source(paths: list[Path], data: str) -> PictureSource:
@@ -20,12 +21,10 @@ def shard_source(paths: list[Path], data: str) -> PictureSource:
         for path in paths:
             name = printable(data if path == Path(data) else f"{data.rstrip('/')}/{path.name}")
             try:
-                with tarfile.open(path) as shard:
+                with opened_tar(path) as shard:
                     yield from _members(shard, name)
-            except (OSError, tarfile.TarError) as error:
-                yield PictureItem(
-                    name, WHOLE_FILE, "", partial(refuse, f"cannot be read to its end: {error}"), no_shape
-                )
+            except TarProblem as problem:
+                yield PictureItem(name, WHOLE_FILE, "", partial(refuse, str(problem)), no_shape)
 
     size = sum(path.stat().st_size for path in paths)
     return PictureSource(f"{len(paths):,} tar files, {size / 1e6:.1f} MB", fingerprint(paths), items)
@@ -42,17 +41,18 @@ def _members(shard: tarfile.TarFile, name: str) -> Iterator[PictureItem]:
 
     for member in shard:
         key, _, suffix = member.name.rpartition(".")
-        if not member.isfile():
+        kind, is_label = f".{suffix.lower()}", suffix.lower() in ("cls", "label")
+        if kind not in SUFFIXES and not is_label:
             continue
         for other in [other for other in waiting if other != key]:
             yield released(other)
-        if f".{suffix.lower()}" in SUFFIXES:
-            if member.size > _LARGEST_MEMBER:
-                too_large = partial(refuse, f"has {member.size:,} bytes")
-                yield PictureItem(f"{name}/{printable(member.name)}", WHOLE_FILE, "", too_large, no_shape)
-            elif (file := shard.extractfile(member)) is not None:
-                waiting[key] = file.read()
-        elif suffix.lower() in ("cls", "label") and member.size < 1000 and (file := shard.extractfile(member)):
+        why = member_problem(member, _LARGEST_LABEL if is_label else _LARGEST_MEMBER)
+        file = None if why else shard.extractfile(member)
+        if file is not None and is_label:
             labels[key] = file.read().decode("utf-8", "replace").strip()
+        elif file is not None:
+            waiting[key] = file.read()
+        elif not is_label:
+            yield PictureItem(f"{name}/{printable(member.name)}", WHOLE_FILE, "", partial(refuse, why), no_shape)
     for key in list(waiting):
         yield released(key)

@@ -1,5 +1,6 @@
 """Pictures that a table names."""
 
+import os
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,6 @@ def _names_pictures(column: str, sample: list[dict[str, object]]) -> bool:
 def _load_named(place: Path, given: str, size: int) -> np.ndarray:
     if not given:
         raise PictureProblem("names no picture")
-    if not place.is_file():
+    if not os.path.isfile(place):
         raise PictureProblem(f"names {printable(given)!r}, which is not there")
     return decode(place, size)

@@ -1,5 +1,6 @@
 """What a question may be about: a picture, or a clip as some of its frames."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,7 @@ def load_sight(place: str, size: int, frames: int) -> np.ndarray:
         SightProblem: if it is not there, or cannot be read to its end.
     """
     try:
-        if not Path(place).is_file():
+        if not os.path.isfile(place):
             raise SightProblem("is not there")
         if not is_clip_path(place):
             return picture_decoding.decode(Path(place), size)[None]

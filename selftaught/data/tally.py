@@ -52,6 +52,12 @@ class Tally:
             with self.log.open("a", encoding="utf-8") as out:
                 out.write(json.dumps(asdict(record), ensure_ascii=False) + "\n")
 
+    def take_over(self, other: "Tally") -> None:
+        """Count the rows that another reading set aside, and name those that it names."""
+        for record in other.records:
+            self.quarantine(record.file, record.line, record.why)
+        self.quarantined += other.quarantined - len(other.records)
+
     def summary(self) -> str:
         """One sentence, such as ``1000 rows: 999 kept, 1 quarantined``."""
         noun = "row" if self.rows == 1 else "rows"

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from selftaught.data.files import not_a_file
 from selftaught.data.video_item import VideoFacts, VideoProblem
 
 SUFFIXES = (
@@ -132,6 +133,8 @@ def _pixels(frame: Any, size: int) -> np.ndarray:
 def _opened(content: Path | bytes) -> Any:
     import av
 
+    if isinstance(content, Path) and (why := not_a_file(content)):
+        raise VideoProblem(why)
     try:
         file = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
     except OSError as error:

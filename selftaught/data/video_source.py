@@ -13,11 +13,12 @@ from functools import partial
 from pathlib import Path
 
 from selftaught.data.columns import label_by_name, named
-from selftaught.data.files import KINDS, find_files, printable, split_suffix, walk
+from selftaught.data.files import KINDS, find_files, not_a_file, printable, split_suffix, walk
 from selftaught.data.gather import opened
 from selftaught.data.hub import HUB, hub_folder
 from selftaught.data.picture_item import fingerprint
 from selftaught.data.tally import WHOLE_FILE
+from selftaught.data.tars import TarProblem, member_problem, opened_tar
 from selftaught.data.values import label_list
 from selftaught.data.video_builtin import BUILTIN, BUILTIN_VIDEOS, builtin_videos
 from selftaught.data.video_decoding import SUFFIXES, decode, facts
@@ -25,7 +26,7 @@ from selftaught.data.video_frames import frame_folders, frame_items, look_like_c
 from selftaught.data.video_item import VideoItem, VideoSource, no_facts, refuse
 from selftaught.errors import SelftaughtError
 
-_LARGEST_MEMBER = 1 << 30  # bytes of a video in a tar shard
+_LARGEST_MEMBER, _LARGEST_LABEL = 1 << 30, 1000  # bytes of a video in a tar shard, and of its label
 _LOOKED_AT = 1_000  # files of a folder, to see what it holds
 _GIFS = 20  # of them, opened to see whether they move
 
@@ -90,8 +91,10 @@ def _is_video(file: Path) -> bool:
 def _moves(file: Path) -> bool:
     from PIL import Image
 
+    if not_a_file(file):
+        return False
     try:
-        with Image.open(file) as image:
+        with Image.open(file, formats=("GIF",)) as image:
             return bool(getattr(image, "is_animated", False))
     except Exception:  # noqa: BLE001 a broken file moves no one
         return False
@@ -99,10 +102,10 @@ def _moves(file: Path) -> bool:
 
 def _is_shard(file: Path) -> bool:
     try:
-        with tarfile.open(file) as shard:
+        with opened_tar(file) as shard:
             names = (member.name.lower() for member, _ in zip(shard, range(_GIFS), strict=False))
             return any(name.endswith(SUFFIXES) and not name.endswith(".gif") for name in names)
-    except (OSError, tarfile.TarError):
+    except TarProblem:
         return False
 
 
@@ -206,7 +209,7 @@ def _missing(place: Path, given: str) -> str:
     """Why a place that a table names cannot be read; empty if it is there."""
     if not given:
         return "names no video"
-    return "" if place.is_file() else f"names {printable(given)!r}, which is not there"
+    return "" if os.path.isfile(place) else f"names {printable(given)!r}, which is not there"
 
 
 def _shards(paths: list[Path], data: str) -> VideoSource:
@@ -216,29 +219,31 @@ def _shards(paths: list[Path], data: str) -> VideoSource:
         for path in paths:
             name = printable(data if path == Path(data) else f"{data.rstrip('/')}/{path.name}")
             try:
-                with tarfile.open(path) as shard:
+                with opened_tar(path) as shard:
                     yield from _members(shard, name)
-            except (OSError, tarfile.TarError) as error:
-                why = f"cannot be read to its end: {error}"
-                yield VideoItem(name, WHOLE_FILE, "", partial(refuse, why), partial(no_facts, why))
+            except TarProblem as problem:
+                yield VideoItem(name, WHOLE_FILE, "", partial(refuse, str(problem)), partial(no_facts, str(problem)))
 
     size = sum(path.stat().st_size for path in paths)
     return VideoSource(f"{len(paths):,} tar files, {size / 1e6:.1f} MB", fingerprint(paths), items)
 
 
 def _members(shard: tarfile.TarFile, name: str) -> Iterator[VideoItem]:
-    members = [member for member in shard if member.isfile()]
-    labels = {m.name.rpartition(".")[0]: m for m in members if m.name.lower().endswith((".cls", ".label"))}
+    members = list(shard)
+    labels = {
+        m.name.rpartition(".")[0]: m
+        for m in members
+        if m.name.lower().endswith((".cls", ".label")) and not member_problem(m, _LARGEST_LABEL)
+    }
     for member in members:
         key, _, suffix = member.name.rpartition(".")
         if f".{suffix.lower()}" not in SUFFIXES:
             continue
         place = f"{name}/{printable(member.name)}"
-        if member.size > _LARGEST_MEMBER:
-            why = f"has {member.size:,} bytes"
+        if why := member_problem(member, _LARGEST_MEMBER):
             yield VideoItem(place, WHOLE_FILE, "", partial(refuse, why), partial(no_facts, why))
             continue
         content, about = shard.extractfile(member), shard.extractfile(labels[key]) if key in labels else None
         read = content.read() if content else b""
-        said = about.read(1000).decode("utf-8", "replace").strip() if about else ""
+        said = about.read().decode("utf-8", "replace").strip() if about else ""
         yield VideoItem(place, WHOLE_FILE, said, partial(decode, read), partial(facts, read))

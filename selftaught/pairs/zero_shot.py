@@ -139,7 +139,7 @@ def read_labels_given(given: str) -> list[str]:
     """Labels between commas, or the lines of a file.
 
     Raises:
-        SelftaughtError: if a file cannot be read.
+        SelftaughtError: if a file cannot be read, or a line of it.
     """
     place = Path(given)
     try:
@@ -150,6 +150,10 @@ def read_labels_given(given: str) -> list[str]:
         return given.split(",")
     file = given_file(place, given)
     try:
-        return [line.text for line in record_lines(file, text_encoding(file)) if not line.why]
+        lines = list(record_lines(file, text_encoding(file)))
     except Damaged as damaged:
         raise SelftaughtError(f"the labels cannot be read: {damaged}", where=given) from None
+    for line in lines:
+        if line.why:
+            raise SelftaughtError(f"a label cannot be read: the line {line.why}", where=f"{given}:{line.number}")
+    return [line.text for line in lines]

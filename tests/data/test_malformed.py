@@ -12,6 +12,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -53,7 +54,7 @@ def files(**contents: bytes | str) -> Callable[[Path], Path]:
     return make
 
 
-def parquet(columns: dict[str, list[object]]) -> bytes:
+def parquet(columns: dict[str, Any]) -> bytes:
     buffer = io.BytesIO()
     pq.write_table(pa.table(columns), buffer)
     return buffer.getvalue()
@@ -371,6 +372,11 @@ labels(
     "a label for every row",
     file("a.csv", "text,label\n" + "".join(f"film {n},l{n}\n" for n in range(30))),
     "a label of its own",
+)
+labels(
+    "labels that are times of no calendar",
+    file("a.parquet", parquet({"text": ["a b", "b c"], "label": pa.array([0, 2**52], pa.timestamp("ms"))})),
+    "a.parquet:2: holds a value that cannot be read",
 )
 labels("no rows", file("a.csv", "text,label\n"), "there are no labelled rows")
 labels("an empty label file", file("a.csv", b""), "there is nothing in it")

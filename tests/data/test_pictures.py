@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import struct
 import tarfile
 import time
@@ -162,6 +163,46 @@ def test_mnist_s_files(tmp_path: Path) -> None:
     store = stored(tmp_path / "train-images-idx3-ubyte.gz", tmp_path / "store", 8)
     assert np.array_equal(store.pixels[:, 0], pictures)
     assert store.labels == ("3", "1", "4", "1", "5")
+
+
+@pytest.mark.parametrize("header", [b"", b"(" * 90, b"{[]: 1}", b"{'descr': '|O', 'fortran_order': 0, 'shape': (9,)}"])
+def test_an_array_whose_header_is_damaged(header: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.npy").write_bytes(
+        b"\x93NUMPY\x01\0" + struct.pack("<H", len(header) + 1) + header + b"\n" + bytes(9)
+    )
+    with pytest.raises(SelftaughtError, match="cannot be read"):
+        open_pictures(str(tmp_path / "a.npy"))
+
+
+@pytest.mark.parametrize("sides", [(5, 8, 8), (1 << 31, 1 << 31, 1), (10_000, 28, 28)])
+def test_an_idx_file_that_is_damaged_or_promises_too_much(sides: tuple[int, ...], tmp_path: Path) -> None:
+    packed = gzip.compress(struct.pack(">BBBBIII", 0, 0, 8, 3, *sides) + bytes(400))
+    (tmp_path / "a-ubyte.gz").write_bytes(packed[:30] + b"\xff\xff" + packed[32:])
+    with pytest.raises(SelftaughtError, match="cannot be read"):
+        open_pictures(str(tmp_path / "a-ubyte.gz"))
+
+
+def test_a_pipe_among_pictures_is_named_and_not_waited_for(tmp_path: Path) -> None:
+    save(tmp_path / "in/a.png", RED_BLUE)
+    os.mkfifo(tmp_path / "in/b.png")
+    (tmp_path / "in/c.png").symlink_to("/dev/zero")
+    tally = stored(tmp_path / "in", tmp_path / "store").tally
+    assert [one["why"] for one in tally["quarantined"]] == ["is a pipe, not a file", "is a device, not a file"]
+
+
+def test_a_name_that_no_disk_can_have_is_named(tmp_path: Path) -> None:
+    save(tmp_path / "a.png", RED_BLUE)
+    names = ["a.png", "n" * 300 + ".png", "\ud800.png", "a\0.png"]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps({"file": name}) + "\n" for name in names), encoding="utf-8")
+    tally = stored(tmp_path / "t.jsonl", tmp_path / "store").tally
+    assert [one["line"] for one in tally["quarantined"]] == [2, 3, 4]
+
+
+def test_only_the_formats_of_their_suffixes_are_opened(tmp_path: Path) -> None:
+    """Whatever it is called: Pillow would give an EPS file to Ghostscript."""
+    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n(x) print\n")
+    with pytest.raises(PictureProblem, match="no picture that can be read"):
+        decode(tmp_path / "a.png", 8)
 
 
 def test_tar_shards_with_labels_beside_and_a_broken_end(tmp_path: Path) -> None:

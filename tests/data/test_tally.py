@@ -58,3 +58,13 @@ def test_json_has_the_stable_shape() -> None:
         "quarantined_rows": 1,
         "quarantined": [{"file": "a.txt", "line": 3, "why": "bad"}],
     }
+
+
+def test_what_another_reading_set_aside_is_taken_over_to_the_last_row() -> None:
+    one, other = Tally(), Tally()
+    for line in range(IN_MEMORY + 5):
+        other.quarantine("a.txt", line, "is bad")
+    one.quarantine("b.txt", 1, "is bad")
+    one.take_over(other)
+    assert one.quarantined == IN_MEMORY + 6
+    assert len(one.records) == IN_MEMORY

@@ -138,10 +138,12 @@ def test_a_link_to_nowhere_and_a_name_that_is_no_text_are_named(tmp_path: Path) 
     data = tmp_path / "data"
     film(data / "good.mkv", moving_square())
     (data / "gone.mp4").symlink_to(tmp_path / "nowhere.mp4")
+    os.mkfifo(data / "pipe.mp4")
     os.rename(film(tmp_path / "x.mkv", moving_square(9)), os.fsencode(data) + b"/odd-\xff.mkv")
     store = stored(data, tmp_path / "store")
     assert len(store) == 2
     assert "no such file" in store.tally["quarantined"][0]["why"]
+    assert store.tally["quarantined"][1]["why"] == "is a pipe, not a file"
 
 
 def test_not_one_usable_clip_is_an_error_that_says_why(tmp_path: Path) -> None:
