@@ -126,11 +126,19 @@ class Flamingo(TextBackbone):
         Of ``pixels`` uint8 [B, M, F, 3, S, S], pictures or the frames of clips; ``frames`` int64 [B, M], how many
         frames each has; and ``media`` int64 [B, T], which of the pictures a token sees, from 1 on, or 0 for none.
         """
-        pixels, count = batch["pixels"], batch["frames"]
-        rows, pictures, frames = pixels.shape[:3]
-        states = self.pictures(pixels.flatten(0, 2)).unflatten(0, (rows * pictures, frames))  # [B * M, F, T, D]
-        latents = self.resampler(states, count.flatten())
-        return Sight(latents.unflatten(0, (rows, pictures)), batch["media"])
+        count = batch["frames"]
+        latents = self.resampler(self._states(batch), count.flatten())
+        return Sight(latents.unflatten(0, tuple(count.shape)), batch["media"])
+
+    def _states(self, batch: Batch) -> Tensor:
+        """Of the frames of each picture, [B * M, F, T, D]."""
+        rows, pictures, frames = batch["pixels"].shape[:3]
+        return self.pictures(batch["pixels"].flatten(0, 2)).unflatten(0, (rows * pictures, frames))
+
+    def frame_shares(self, batch: Batch) -> Tensor:
+        """How much the resampler looks at each frame of the pictures of a batch, [B, M, F]; see :meth:`sight`."""
+        states, count = self._states(batch), batch["frames"]
+        return self.resampler.shares(states, count.flatten()).unflatten(0, tuple(count.shape))
 
     @contextmanager
     def seeing(self, batch: Batch) -> Iterator[None]:

@@ -33,15 +33,37 @@ class PerceiverResampler(nn.Module):
         Args:
             count: of the frames of each that are there, int64 [N]; what is behind them is not looked at.
         """
-        clips, frames, places = states.shape[:3]
-        states = (states + self._times(frames)[:, None]).flatten(1, 2)  # [N, F * T, D]
-        there = torch.arange(frames, device=count.device) < count[:, None]  # [N, F]
-        seen = there.repeat_interleave(places, 1)
-        seen = torch.cat([seen, seen.new_ones(clips, len(self.latents))], 1)[:, None, None]  # [N, 1, 1, F * T + L]
-        latents = self.latents.expand(clips, -1, -1)
+        states, seen = self._shown(states, count)
+        latents = self.latents.expand(len(states), -1, -1)
         for layer in self.layers:
-            latents = layer(latents, states, None if bool(there.all()) else seen)
+            latents = layer(latents, states, seen)
         return self.norm(latents)
+
+    def shares(self, states: Tensor, count: Tensor) -> Tensor:
+        """How much of what is looked at is in each frame, [N, F]: the mean over layers, heads and latents.
+
+        What the latents look at among themselves does not count.
+        """
+        frames, places = states.shape[1:3]
+        states, seen = self._shown(states, count)
+        latents, found = self.latents.expand(len(states), -1, -1), []
+        for layer in self.layers:
+            assert isinstance(layer, _Layer)
+            weights = layer.attention.weights(*layer.looks(latents, states), seen)  # [N, heads, L, F * T + L]
+            looked = weights[..., : frames * places].mean((1, 2)).unflatten(-1, (frames, places)).sum(-1)
+            found.append(looked / looked.sum(-1, keepdim=True))
+            latents = layer(latents, states, seen)
+        return torch.stack(found).mean(0)
+
+    def _shown(self, states: Tensor, count: Tensor) -> tuple[Tensor, Tensor | None]:
+        """States [N, F * T, D] that know their time, and which of them and of the latents are there, if not all."""
+        clips, frames, places = states.shape[:3]
+        states = (states + self._times(frames)[:, None]).flatten(1, 2)
+        there = torch.arange(frames, device=count.device) < count[:, None]  # [N, F]
+        if bool(there.all()):
+            return states, None
+        seen = there.repeat_interleave(places, 1)
+        return states, torch.cat([seen, seen.new_ones(clips, len(self.latents))], 1)[:, None, None]
 
     def _times(self, frames: int) -> Tensor:
         """An embedding for each of so many frames, [F, D]."""
@@ -58,9 +80,13 @@ class _Layer(nn.Module):
         self.forth = feed_forward(width)
 
     def forward(self, latents: Tensor, states: Tensor, seen: Tensor | None) -> Tensor:
-        own = self.norm_latents(latents)
-        latents = latents + self.attention(own, torch.cat([self.norm_states(states), own], 1), seen)
+        latents = latents + self.attention(*self.looks(latents, states), seen)
         return latents + self.forth(latents)
+
+    def looks(self, latents: Tensor, states: Tensor) -> tuple[Tensor, Tensor]:
+        """What looks, and what is looked at: the states and the latents together."""
+        own = self.norm_latents(latents)
+        return own, torch.cat([self.norm_states(states), own], 1)
 
 
 class CrossAttention(nn.Module):
@@ -82,12 +108,22 @@ class CrossAttention(nn.Module):
 
     def forward(self, looking: Tensor, seen: Tensor, mask: Tensor | None) -> Tensor:
         """[N, Q, D] from rows [N, Q, D] and [N, K, E]; ``mask`` bool, to be broadcast to [N, heads, Q, K]."""
+        found = F.scaled_dot_product_attention(*self._projected(looking, seen), attn_mask=mask)
+        return self.out(found.transpose(1, 2).flatten(2))
+
+    def weights(self, looking: Tensor, seen: Tensor, mask: Tensor | None) -> Tensor:
+        """How much each row looks at each of the others, [N, heads, Q, K]."""
+        query, key, _ = self._projected(looking, seen)
+        scores = query @ key.transpose(-1, -2) / query.shape[-1] ** 0.5
+        return (scores if mask is None else scores.masked_fill(~mask, -torch.inf)).softmax(-1)
+
+    def _projected(self, looking: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys and values, each [N, heads, rows, inner / heads]."""
         query, key, value = (
             part.unflatten(-1, (self.heads, -1)).transpose(1, 2)
             for part in (self.query(looking), *self.key_value(seen).chunk(2, -1))
         )
-        found = F.scaled_dot_product_attention(query, key, value, attn_mask=mask)
-        return self.out(found.transpose(1, 2).flatten(2))
+        return query, key, value
 
 
 def feed_forward(width: int) -> nn.Sequential:

@@ -52,4 +52,4 @@ class Captions:
         return self.processor.shown([[self._document(i) for i in row] for row in rows.tolist()])
 
     def _document(self, index: int) -> Document:
-        return self.ids[index], self.store.pixels[self.store.owners[self.places[index]]][None]
+        return self.ids[index], self.store.sight(self.store.owners[self.places[index]])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from selftaught.data.columns import label_by_name, listed, named, text_column
 from selftaught.data.picture_decoding import SUFFIXES
+from selftaught.data.sights import is_clip_path
 from selftaught.data.tabular import RecordFile, Values
 from selftaught.errors import SelftaughtError
 
@@ -35,12 +36,14 @@ class Asked:
     Args:
         text: of captions, or several with commas between.
         group: of what keeps pictures together when some are held out; it is never guessed.
+        clips: whether videos count as pictures.
     """
 
     image: str | None = None
     text: str | None = None
     label: str | None = None
     group: str | None = None
+    clips: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,7 @@ def pair_columns(records: RecordFile, sample: Sequence[Values], asked: Asked) ->
         SelftaughtError: if a named column is not there, or none is found.
     """
     columns, where = records.columns, records.file.name
-    found = named(asked.image, columns, where) if asked.image else picture_column(columns, sample)
+    found = named(asked.image, columns, where) if asked.image else picture_column(columns, sample, asked.clips)
     if not found:
         raise SelftaughtError(
             f"no column names pictures; the columns are {listed(columns)}",
@@ -116,9 +119,13 @@ def looks_like_pairs(records: RecordFile, sample: Sequence[Values]) -> bool:
     return len(set(values)) > _VARIED * len(values) or 2 * sentences > len(values)
 
 
-def picture_column(columns: Sequence[str], sample: Sequence[Values]) -> str:
-    """The column whose values are mostly bytes or names of picture files; "" if there is none."""
-    found = [column for column in columns if _mostly(sample, column, is_picture)]
+def picture_column(columns: Sequence[str], sample: Sequence[Values], clips: bool = False) -> str:
+    """The column whose values are mostly bytes or names of picture files; "" if there is none.
+
+    Args:
+        clips: whether names of videos count.
+    """
+    found = [c for c in columns if _mostly(sample, c, is_picture) or (clips and names_clips(sample, c))]
     lower = {column.lower(): column for column in reversed(found)}
     return next((lower[name] for name in _PICTURE_NAMES if name in lower), next(iter(found), ""))
 
@@ -128,6 +135,11 @@ def is_picture(value: object) -> bool:
     if isinstance(value, dict):
         return isinstance(value.get("bytes"), bytes) or is_picture(value.get("path"))
     return isinstance(value, bytes) or (isinstance(value, str) and value.strip().lower().endswith(SUFFIXES))
+
+
+def names_clips(sample: Sequence[Values], column: str) -> bool:
+    """Whether the values of a column are mostly names of videos."""
+    return _mostly(sample, column, lambda value: isinstance(value, str) and is_clip_path(value.strip()))
 
 
 def caption_columns(columns: Sequence[str], sample: Sequence[Values], image: str) -> tuple[str, ...]:
@@ -159,13 +171,13 @@ def _length(rows: Sequence[Values], column: str) -> int:
 
 
 def _is_text(value: object) -> bool:
-    return (isinstance(value, str) and bool(value.strip()) and not is_picture(value)) or (
+    return (isinstance(value, str) and bool(value.strip()) and not _is_address(value)) or (
         isinstance(value, list) and all(part is None or isinstance(part, str) for part in value)
     )
 
 
 def _is_address(value: object) -> bool:
-    return isinstance(value, str) and (is_picture(value) or "://" in value[:12])
+    return isinstance(value, str) and (is_picture(value) or is_clip_path(value.strip()) or "://" in value[:12])
 
 
 def _mostly(sample: Sequence[Values], column: str, is_one: Callable[[object], bool]) -> bool:

@@ -23,6 +23,11 @@ class PairItem(PictureItem):
 
 @dataclass(frozen=True)
 class PairSource(PictureSource):
-    """Where pictures with words come from; of ``items`` several may be of one picture."""
+    """Where pictures with words come from; of ``items`` several may be of one picture.
+
+    Args:
+        frames: where there are clips for pictures, how many frames ``load`` gives of each: uint8 [F, 3, S, S].
+    """
 
     items: Callable[[], Iterator[PairItem]]
+    frames: int | None = None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from selftaught.data.files import KINDS, DataFile, find_files, printable, walk
 from selftaught.data.gather import opened
-from selftaught.data.pair_columns import Asked, looks_like_pairs, pair_columns, picture_column
+from selftaught.data.pair_columns import Asked, looks_like_pairs, names_clips, pair_columns, picture_column
 from selftaught.data.pair_files import folder_pairs, shard_pairs, text_beside
 from selftaught.data.pair_item import PairItem, PairSource
 from selftaught.data.pair_tables import table_pairs
@@ -32,6 +32,7 @@ def open_pairs(
     text: str | None = None,
     label: str | None = None,
     group: str | None = None,
+    frames: int | None = None,
 ) -> PairSource:
     """The pictures with words of a table (.csv, .tsv, .jsonl, .parquet), a folder that holds one or a .txt beside each
     picture, a tar file or a folder of them, ``builtin:glyphs`` or ``hf:NAME``.
@@ -41,13 +42,14 @@ def open_pairs(
         text: the column of captions, or several with commas between.
         label: the column of labels.
         group: a column; pictures with one value in it stay together when some are held out.
+        frames: if given, tables may name clips instead of pictures, of each of which so many frames are taken.
 
     Raises:
         SelftaughtError: if there is nothing of the kind.
     """
     if data.startswith(BUILTIN):
         return _glyphs(data)
-    asked = Asked(image, text, label, group)
+    asked = Asked(image, text, label, group, clips=frames is not None)
     path = place_of(data)
     found = find_files(path, data)  # says what is wrong with a path
     if not path.is_dir():
@@ -58,14 +60,14 @@ def open_pairs(
                 f"{printable(data)!r} holds no pictures with words",
                 do="they are read from .csv .tsv .jsonl .parquet with a column of pictures, .tar, and folders",
             )
-        return _tables(found.files, asked)
+        return _tables(found.files, asked, frames)
     if shards := [file for file in walk(path) if file.suffix.lower() == ".tar"]:
         return _shards(shards, data)
     if not (image or text) and _texts_beside(pictures := _pictures(path)):
         return _folder(pictures, path, data)
     tables = [file for file in found.files if KINDS[file.suffix] != "text"]
     if chosen := _tables_of_pairs(tables, named=bool(image), captioned=bool(text)):
-        return _tables(chosen, asked)
+        return _tables(chosen, asked, frames)
     raise SelftaughtError(
         f"there are no pictures with words in {printable(data)!r}",
         do="put 0001.txt beside 0001.jpg, or name a table with a column of pictures and one of captions",
@@ -130,12 +132,15 @@ def _tables_of_pairs(files: Sequence[DataFile], *, named: bool, captioned: bool)
     return described if len(found) > 1 else next(iter(found.values()), [])
 
 
-def _tables(files: Sequence[DataFile], asked: Asked) -> PairSource:
+def _tables(files: Sequence[DataFile], asked: Asked, frames: int | None) -> PairSource:
     records, sample = opened(files[0])
     columns = pair_columns(records, sample, asked)
     name = files[0].name if len(files) == 1 else f"{len(files):,} tables"
     known = f"{fingerprint([file.path for file in files])}:{columns}"
-    return PairSource(f"{name}: {columns}", known, partial(table_pairs, files, columns))
+    if frames is None or not names_clips(sample, columns.image):
+        return PairSource(f"{name}: {columns}", known, partial(table_pairs, files, columns))
+    said = f"{name}: {columns}, which are clips: {frames} frames of each"
+    return PairSource(said, f"{known}:{frames}", partial(table_pairs, files, columns, frames), frames=frames)
 
 
 def _folder(pictures: list[Path], root: Path, data: str) -> PairSource:

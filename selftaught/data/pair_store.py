@@ -1,6 +1,6 @@
 """Pictures with words, decoded once: bytes on disk, mapped into memory, and beside them what is written about each.
 
-pictures.npy     uint8 [N, 3, S, S], each different picture once
+pictures.npy     uint8 [N, 3, S, S], each different picture once; of clips uint8 [N, F, 3, S, S]
 captions.json    the texts, whose picture each is of, and what label stood beside it
 pairs.json       where each picture comes from, which are held out, what was counted, and SHA-256 of the other two
 """
@@ -31,7 +31,7 @@ class PairStore:
     """Decoded pictures and their captions.
 
     Args:
-        pixels: uint8 [N, 3, S, S]; no two are the same.
+        pixels: uint8 [N, 3, S, S], or [N, F, 3, S, S] of clips; no two are the same.
         files: where each comes from first, as ``file`` or ``file:line``.
         held_out: whether each is kept from training, bool [N]; its captions go with it.
         texts: all captions.
@@ -66,6 +66,11 @@ class PairStore:
     def captions(self, picture: int) -> tuple[str, ...]:
         """Those of one picture."""
         return self.texts[self.starts[picture] : self.starts[picture + 1]]
+
+    def sight(self, number: int) -> np.ndarray:
+        """A picture as one frame, or the frames of a clip: uint8 [F, 3, S, S]."""
+        found = self.pixels[number]
+        return found if found.ndim == 4 else found[None]
 
     def part(self, *, held_out: bool) -> np.ndarray:
         """The places of the pictures to train on, or of those that are kept from it: int64 [n]."""
@@ -171,7 +176,8 @@ def _make(source: PairSource, folder: Path, asked: dict[str, Any]) -> dict[str, 
         asked["resolution"],
         _Gathered(asked["seed"].to_bytes(8, "big")),
     )
-    with saving(folder), growing(folder / _PIXELS, size) as append:
+    frames = (source.frames,) if source.frames else ()
+    with saving(folder), growing(folder / _PIXELS, *frames, 3, size, size) as append:
         for item, pixels in decoded(source, size, tally):
             if found.take(item, pixels):
                 append(pixels)

@@ -10,6 +10,7 @@ import numpy as np
 
 from selftaught.data.files import DataFile, printable
 from selftaught.data.gather import opened
+from selftaught.data.pair_clips import clip_shape, load_clip
 from selftaught.data.pair_columns import PairColumns
 from selftaught.data.pair_item import PairItem
 from selftaught.data.picture_decoding import PictureProblem, decode, shape
@@ -22,8 +23,12 @@ from selftaught.errors import SelftaughtError
 _KEPT = 64  # decoded pictures: rows that name one picture mostly follow each other
 
 
-def table_pairs(files: Sequence[DataFile], columns: PairColumns) -> Iterator[PairItem]:
-    """Each row of each file. Paths are from the folder of the file on."""
+def table_pairs(files: Sequence[DataFile], columns: PairColumns, frames: int | None = None) -> Iterator[PairItem]:
+    """Each row of each file. Paths are from the folder of the file on.
+
+    Args:
+        frames: how many are taken of each clip, where clips are named for pictures.
+    """
     for file in files:
         try:
             records, _ = opened(file)
@@ -31,21 +36,26 @@ def table_pairs(files: Sequence[DataFile], columns: PairColumns) -> Iterator[Pai
             yield PairItem(file.name, WHOLE_FILE, "", partial(refuse, problem.what), no_shape)
             continue
         for record in records.records(*columns.all):
-            yield _row(file, record, columns)
+            yield _row(file, record, columns, frames)
 
 
-def _row(file: DataFile, record: Record, columns: PairColumns) -> PairItem:
+def _row(file: DataFile, record: Record, columns: PairColumns, frames: int | None) -> PairItem:
     values = record.values
     texts, empty, why = _texts(values, columns.texts)
     if why := record.why or why:
         return PairItem(file.name, record.line, "", partial(refuse, why), no_shape, empty=empty)
-    load, shape_of = _picture(file.path.parent, values.get(columns.image))
+    load, shape_of = _picture(file.path.parent, values.get(columns.image), frames)
     label, group = (_said(values.get(column)) if column else "" for column in (columns.label, columns.group))
     return PairItem(file.name, record.line, label, load, shape_of, texts, empty, group)
 
 
-def _picture(folder: Path, value: object) -> tuple[Callable[[int], np.ndarray], Callable[[], tuple[int, int]]]:
-    """How a picture that a cell holds or names is loaded, and how its shape is told."""
+def _picture(
+    folder: Path, value: object, frames: int | None
+) -> tuple[Callable[[int], np.ndarray], Callable[[], tuple[int, int]]]:
+    """How a picture that a cell holds or names, or a clip that it names, is loaded, and how its shape is told."""
+    if frames is not None:
+        given = str(value or "").strip()
+        return partial(load_clip, folder / given, given, frames), partial(clip_shape, folder / given)
     content, named = (value.get("bytes"), value.get("path")) if isinstance(value, dict) else (value, value)
     if isinstance(content, bytes):
         return partial(decode, content), partial(shape, content)

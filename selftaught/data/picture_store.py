@@ -140,7 +140,7 @@ def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[st
     files, labels, held_out, seen = [], [], [], set()
     for refused in source.refused:
         tally.quarantine(refused.file, refused.line, refused.why)
-    with saving(folder), growing(folder / "pictures.npy", size) as append:
+    with saving(folder), growing(folder / "pictures.npy", 3, size, size) as append:
         for item, pixels in decoded(source, size, tally):
             append(pixels)
             digest = hashlib.sha256(pixels.tobytes() + asked["seed"].to_bytes(8, "big")).digest()
@@ -217,8 +217,8 @@ def _require(files: list[str], source: PictureSource, tally: Tally) -> None:
 
 
 @contextmanager
-def growing(file: Path, size: int) -> Iterator[Callable[[np.ndarray], None]]:
-    """What appends pictures uint8 [3, size, size] to an array on disk, which is whole when this is left."""
+def growing(file: Path, *shape: int) -> Iterator[Callable[[np.ndarray], None]]:
+    """What appends arrays uint8 of one shape to an array of them on disk, which is whole when this is left."""
     count = 0
 
     def append(pixels: np.ndarray) -> None:
@@ -227,16 +227,15 @@ def growing(file: Path, size: int) -> Iterator[Callable[[np.ndarray], None]]:
         count += 1
 
     with file.open("wb") as out:
-        _write_header(out, 0, size)
+        _write_header(out, 0, *shape)
         yield append
         out.seek(0)
-        _write_header(out, count, size)
+        _write_header(out, count, *shape)
 
 
-def _write_header(out: Any, count: int, size: int) -> None:
+def _write_header(out: Any, *shape: int) -> None:
     """numpy's, which leaves room for the count that is known at the end only."""
-    shape = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
-    np.lib.format.write_array_header_1_0(out, shape)
+    np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
 
 
 def _read(folder: Path) -> Any:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from selftaught.data.columns import LABEL_NAMES, TEXT_NAMES, is_number, known_pair
-from selftaught.data.picture_decoding import SUFFIXES
 from selftaught.data.records import LONGEST_RECORD, TOO_LONG, Line, Record
+from selftaught.data.sights import SUFFIXES
 
 DELIMITERS = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}
 WHOLE_LINE = "\x1f"  # the delimiter of a table with one column
@@ -217,7 +217,7 @@ def _is_header(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
 
 
 def _heads_pictures(name: str, column: Sequence[str]) -> bool:
-    """Whether this is no picture file, where most of the values below are."""
+    """Whether this names no picture or video, where most of the values below do."""
     below = sum(value.lower().endswith(SUFFIXES) for value in column)
     return 2 * below > len(column) and not name.lower().endswith(SUFFIXES)
 

@@ -30,7 +30,8 @@ def evaluate_captions(
     """
     network, reader = pretrained.backbone, processor(pretrained.tokenizer)
     assert isinstance(network, Flamingo)
-    store = prepare_pairs(open_pairs(data, text=text), folder, resolution=reader.resolution, seed=0, share=0.0)
+    source = open_pairs(data, text=text, frames=reader.frames)
+    store = prepare_pairs(source, folder, resolution=reader.resolution, seed=0, share=0.0)
     captions = Captions.of(store, reader, held_out=False, longest=_LONGEST, together=1, seed=0)
     learner = Learner({"text": network}, Caption(), Spec(), precision).eval()
     scores, examples = written(learner, reader, store, np.arange(len(store.pixels)))

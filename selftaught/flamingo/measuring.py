@@ -12,7 +12,7 @@ from selftaught.data.loader import Batches
 from selftaught.data.pair_store import PairStore
 from selftaught.data.processor import Processor
 from selftaught.flamingo.describing import LONGEST, describe
-from selftaught.loop import Learner, evaluate
+from selftaught.loop import Learner, evaluate, to_device
 from selftaught.metrics.written import written_scores
 from selftaught.objective import Batch, Objective, Spec
 
@@ -58,6 +58,15 @@ def _with_another(batch: Batch) -> Batch:
     return {**batch, "pixels": batch["pixels"].roll(1, 0), "frames": batch["frames"].roll(1, 0)}
 
 
+@torch.no_grad()
+def frame_shares(learner: Learner, reader: Processor, clips: list[np.ndarray]) -> np.ndarray:
+    """How much is looked at each frame of clips uint8 [F, 3, S, S], float [N, F]."""
+    opening, _, _ = reader.frame
+    batch = to_device(reader.shown([[(opening, clip)] for clip in clips]), learner.device)
+    with learner.autocast():
+        return flamingo(learner.backbones).frame_shares(batch)[:, 0].float().cpu().numpy()
+
+
 def written(
     learner: Learner, reader: Processor, store: PairStore, places: np.ndarray
 ) -> tuple[dict[str, float], list[dict[str, object]]]:
@@ -69,7 +78,7 @@ def written(
     drawn = np.sort(np.random.default_rng(0).permutation(places)[:MOST_WRITTEN])
     sampling = Sampling(tokens=LONGEST, temperature=0, beams=_BEAMS)
     with learner.autocast(), torch.no_grad():
-        said = describe(flamingo(learner.backbones), reader, [store.pixels[i][None] for i in drawn], sampling)
+        said = describe(flamingo(learner.backbones), reader, [store.sight(i) for i in drawn], sampling)
     given = [store.captions(int(i)) for i in drawn]
     told = [one for one, *_ in said]
     rows = [

@@ -119,7 +119,7 @@ def prepare_caption_pretraining(run: Run, recipe: Recipe) -> CaptionPretraining:
     torch.manual_seed(derive("weights", train.seed))
     pretrained = open_seeing(recipe)
     reader = processor(pretrained.tokenizer)
-    source = open_pairs(data.path, image=data.image, text=data.text, label=data.label)
+    source = open_pairs(data.path, image=data.image, text=data.text, label=data.label, frames=reader.frames)
     store = prepare_pairs(
         source, run.folder / "pictures", resolution=reader.resolution, seed=train.seed, keep=run.has_begun
     )

@@ -5,8 +5,8 @@ from typing import Any
 from selftaught.curve import draw_curve
 from selftaught.fit import Outcome, fit_recipe
 from selftaught.flamingo.folder import save_network
-from selftaught.flamingo.gallery import draw_captions
-from selftaught.flamingo.measuring import costs, written
+from selftaught.flamingo.gallery import draw_captions, draw_clips
+from selftaught.flamingo.measuring import costs, frame_shares, written
 from selftaught.flamingo.preparing import CaptionPretraining
 from selftaught.loop import Progress
 from selftaught.model_card import PICTURE_TEXTS, write_card
@@ -63,10 +63,21 @@ def _finish(run: Run, ready: CaptionPretraining, outcome: Outcome) -> dict[str, 
     }
     page = ["", "![captions](captions.png)"] if examples else []
     if examples:
-        draw_captions(ready.store, examples[:_SHOWN], run.folder / "captions.png")
+        _draw(run, ready, examples[:_SHOWN])
     _write_card(run, ready, report)
     write_report(run, report, ["```", *caption_summary(report), "```", "", "![the loss](curve.png)", *page])
     return report
+
+
+def _draw(run: Run, ready: CaptionPretraining, examples: list[dict[str, Any]]) -> None:
+    """A page of pictures with their captions; of clips, with how much each frame is looked at."""
+    store, page = ready.store, run.folder / "captions.png"
+    if store.pixels.ndim == 4:
+        draw_captions(store, examples, page)
+        return
+    places = {name: place for place, name in enumerate(store.files)}
+    clips = [store.sight(places[example["file"]]) for example in examples]
+    draw_clips(store, examples, frame_shares(ready.learner, ready.processor, clips), page)
 
 
 def _on_pictures(found: dict[str, float]) -> list[str]:

@@ -38,7 +38,7 @@ def evaluate_pairs(
         SelftaughtError: if there are no pictures with words, or all were trained on.
     """
     model = PairModel.load(run, precision).to(device)
-    store = prepare_pairs(open_pairs(data, **columns), folder, resolution=model.spec.resolution, seed=0)
+    store = prepare_pairs(open_pairs(data, frames=None, **columns), folder, resolution=model.spec.resolution, seed=0)
     rows, seen = _unseen(store, Path(run))
     if len(rows) < 2:
         raise SelftaughtError(

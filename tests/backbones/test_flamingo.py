@@ -12,7 +12,7 @@ from selftaught.backbones.flamingo import Between, Flamingo
 from selftaught.backbones.gated import GatedCrossAttention, Sight
 from selftaught.backbones.generation import likeliest
 from selftaught.backbones.hf import TextBackbone, backbone_from_config
-from selftaught.backbones.perceiver import PerceiverResampler
+from selftaught.backbones.perceiver import CrossAttention, PerceiverResampler
 from selftaught.backbones.presets import PatchSize
 from selftaught.backbones.remembering import Remembering
 from selftaught.backbones.vision import new_picture_backbone
@@ -248,3 +248,19 @@ def test_the_order_of_frames_is_told_by_their_times_which_are_stretched_over_lon
     stretched = resampler._times(5)
     assert torch.allclose(stretched[[0, 2, 4]], resampler.times)
     assert torch.allclose(stretched[1], resampler.times[:2].mean(0))
+
+
+def test_how_much_each_frame_is_looked_at_is_what_the_latents_are_made_of() -> None:
+    torch.manual_seed(0)
+    attention = CrossAttention(16, 16, 16, 2)
+    looking, seen, mask = torch.randn(2, 3, 16), torch.randn(2, 5, 16), torch.rand(2, 1, 1, 5) > 0.2
+    value = attention.key_value(seen).chunk(2, -1)[1].unflatten(-1, (2, -1)).transpose(1, 2)
+    made = (attention.weights(looking, seen, mask) @ value).transpose(1, 2).flatten(2)
+    assert torch.allclose(attention.out(made), attention(looking, seen, mask), atol=1e-6)
+
+    resampler, states = PerceiverResampler(32, latents=3, layers=2, frames=4), torch.randn(2, 4, 5, 32)
+    shares = resampler.shares(states, torch.tensor([2, 4]))
+    assert torch.allclose(shares.sum(1), torch.ones(2))
+    assert (shares[0, 2:] == 0).all()
+    even = resampler.shares(states[:, :1].expand(-1, 4, -1, -1), torch.tensor([4, 4]))
+    assert torch.allclose(even, torch.full((2, 4), 0.25), atol=1e-6)  # four times the same frame

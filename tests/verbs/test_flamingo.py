@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModel, AutoModelForCausalLM
 
+from ..films import COLOURS, film, moving_square
 from ..tasks.samples import FILES
 from .conftest import Call
 from .test_tasks import shown_pictures
@@ -108,3 +109,29 @@ def test_a_tower_that_is_missing_or_of_another_kind(towers: None, call: Call) ->
     assert "has no language model beside it" in alone.err
     fused = call("pretrain", "pairs.csv", "--objective", "caption+mlm", *TOWERS, "--out", "new")
     assert "alone" in fused.err
+
+
+def test_captions_of_clips(towers: None, here: Path, call: Call) -> None:
+    rows = []
+    for number, colour in enumerate(COLOURS * 3):
+        across = number % 2
+        film(
+            here / "films" / f"{number}.mkv", moving_square(10 + number, across=across, down=1 - across, colour=colour)
+        )
+        rows.append(f"films/{number}.mkv,a square moves {'across' if across else 'down'}")
+    (here / "clips.csv").write_text("\n".join(["clip,caption", *rows, "films/gone.mkv,nothing"]), encoding="utf-8")
+    asked = ["pretrain", "clips.csv", "--objective", "caption", *TOWERS, *EXACT, "--set", "train.seed=1"]
+    taught = call(*asked, "--steps", "3", "--batch", "4", "--out", "captions", "--json")
+    assert taught.code == 0, taught.err
+    assert "which are clips: 8 frames of each" in taught.err
+    assert (taught.report["rows"]["kept"], taught.report["rows"]["quarantined_rows"]) == (12, 1)
+    assert "films/gone.mkv" in taught.report["rows"]["quarantined"][0]["why"]
+    said = call("predict", "captions", "films/0.mkv", "--json")
+    assert said.code == 0, said.err
+    assert len(said.report["predictions"]) == 1
+    measured = call("evaluate", "captions", "clips.csv", "--json")
+    assert measured.code == 0, measured.err
+    assert measured.report["measures"]["without_pictures"] > 0
+    refused = call("pretrain", "clips.csv", "--objective", "clip", "--out", "pairs")
+    assert refused.code == 1
+    assert "no column names pictures" in refused.err
