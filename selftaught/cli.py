@@ -50,12 +50,26 @@ def main() -> None:
     except SelftaughtError as error:
         print(f"selftaught: {error}", file=sys.stderr)
         sys.exit(1)
-    except KeyboardInterrupt:
-        print("selftaught: interrupted", file=sys.stderr)
-        sys.exit(130)
     except BrokenPipeError:  # the reader of our output went away, as with `| head`
         sys.stderr.close()
         sys.exit(1)
+    except (MemoryError, RuntimeError, OSError) as error:
+        _tell_of_memory(error)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("selftaught: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _tell_of_memory(error: Exception) -> None:
+    """Where memory ran out it is said; anything else is a fault of ours, and is raised."""
+    from selftaught.memory import is_out_of_memory
+
+    if not is_out_of_memory(error):
+        raise error
+    said = f" ({error})" if str(error) else ""
+    do = "give it less at once (a smaller --batch or --size, less data), or more memory"
+    print(f"selftaught: {SelftaughtError(f'this needed more memory than there is{said}', do=do)}", file=sys.stderr)
 
 
 def _version() -> str:

@@ -15,7 +15,7 @@ from torch import nn
 from selftaught.console import note
 from selftaught.data.loader import Batches
 from selftaught.errors import saving
-from selftaught.health import Diverged, watch_over
+from selftaught.health import Diverged, check_weights, watch_over
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
 from selftaught.optim import adamw
@@ -179,7 +179,7 @@ def fit(
         memory: JSON-ready facts that ``check`` keeps from call to call; saved and restored with the checkpoints.
 
     Raises:
-        Diverged: if the loss or a gradient stops being finite; the newest checkpoint is from before.
+        Diverged: if the loss, a gradient or a weight stops being finite; the newest checkpoint is from before.
     """
     with _signals() as interrupted, ProgressLine(plan.unit) as line:
         found = run.load_checkpoint(learner, optimizer)
@@ -214,11 +214,13 @@ def fit(
                 since = time.perf_counter() - saved_at
                 if interrupted() or since >= max(plan.save_seconds, saving_took / _SAVING_SHARE):
                     began = time.perf_counter()
+                    check_weights(learner, progress.step, progress.samples - report.samples, report.samples)
                     run.save_checkpoint(learner, optimizer, progress, memory)
                     saved_at = time.perf_counter()
                     saving_took = saved_at - began
                 if interrupted():
                     return Outcome(progress, True, tuple(notes))
+            check_weights(learner, progress.step, start.samples, progress.samples - start.samples)
         except Diverged as diverged:
             notes.append(diverged.what)
             log.append({"step": diverged.step, "diverged": diverged.what})

@@ -5,18 +5,22 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
+from torch import nn
+
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Objective, Spec, Sum
 
 
 class Diverged(SelftaughtError):
-    """The loss or a gradient is no longer a finite number; the step was not taken."""
+    """A loss, a gradient or a weight is no longer a finite number; no checkpoint holds it."""
 
-    def __init__(self, quantity: str, value: float, step: int, first_sample: int, samples: int) -> None:
+    def __init__(self, what: str, step: int, first_sample: int, samples: int) -> None:
+        begun = "the last checkpoint is good: resume it" if step > 1 else "begin"
+        also = "" if step > 1 else ", or at the weights that it begins with (--init)"
         super().__init__(
-            f"the {quantity} became {value} at step {step}; training stopped before the weights were changed",
+            f"{what} at step {step}; training stopped, and nothing of this step was saved",
             where=f"the batch of samples {first_sample} to {first_sample + samples - 1} of the run",
-            do="the last checkpoint is good: resume it with a lower --set train.rate, or look at this data",
+            do=f"{begun} with a lower --set train.rate, or look at this data{also}",
         )
         self.step = step
 
@@ -24,7 +28,14 @@ class Diverged(SelftaughtError):
 def check_finite(quantity: str, value: float, step: int, first_sample: int, samples: int) -> None:
     """Raise :class:`Diverged` unless the value is finite."""
     if not math.isfinite(value):
-        raise Diverged(quantity, value, step, first_sample, samples)
+        raise Diverged(f"the {quantity} became {value}", step, first_sample, samples)
+
+
+def check_weights(learner: nn.Module, step: int, first_sample: int, samples: int) -> None:
+    """Raise :class:`Diverged` unless every weight is finite: a checkpoint must be one to go on from."""
+    for name, weight in learner.named_parameters():
+        if not bool(weight.detach().isfinite().all()):
+            raise Diverged(f"the weight {name} became infinite or no number", step, first_sample, samples)
 
 
 @dataclass

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from selftaught.errors import SelftaughtError
 from selftaught.health import check_finite
+from selftaught.memory import memory_for
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.randomness import derive
 from selftaught.schedule import Schedule
@@ -119,6 +120,7 @@ def train(
 
     Raises:
         Diverged: before the weights change, if the loss or the gradient is not finite.
+        OutOfMemory: if a step needs more memory than there is.
         ValueError: if the objective couples the samples of a batch and ``accumulate`` would split it.
     """
     if learner.objective.couples_batch and accumulate > 1:
@@ -140,7 +142,7 @@ def train(
                 group["lr"] = peak * rate
             torch.manual_seed(derive("step", seed, step))  # so that dropout is a function of the step
             samples = sum(part["size"] for part in parts)
-            with crew.at_work():
+            with crew.at_work(), memory_for(step, learner.objective, samples, accumulate, threads):
                 means = _gradient(learner, parts, crew)
                 loss = float(learner.objective.total(means))
                 check_finite("loss", loss, step, progress.samples, samples)

@@ -190,6 +190,8 @@ _PATHS = {
 def settled(file: Path, asked: Recipe) -> Recipe | None:
     """The recipe a run was started with, if it was; what is asked now must not contradict it.
 
+    A step may be put together from other batches than before, if it has as many samples.
+
     Raises:
         SelftaughtError: naming the first key that does.
     """
@@ -197,19 +199,33 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
         return None
     before = read_recipe(file)
     old, now = _flat(before.model_dump()), _flat(asked.model_dump(exclude_unset=True))
+    parts = _same_step(before.train, asked.train)
+    now |= parts
+    may_change = _MAY_CHANGE | parts.keys()
     for key, value in now.items():
         if key == "train.epochs" and before.train.steps is not None:
             continue  # resolved to steps when the run began
-        if key not in _MAY_CHANGE and value is not None and not _same(key, old.get(key), value):
+        if key not in may_change and value is not None and not _same(key, old.get(key), value):
             raise SelftaughtError(
                 f"this run was started with {key} = {old.get(key)!r}, not {value!r}",
                 where=str(file),
                 do="choose another --out, or repeat the command it was started with",
             )
     changed = before.model_dump()
-    for key in _MAY_CHANGE & now.keys():
+    for key in may_change & now.keys():
         _put(changed, key, now[key])
     return _validated(changed, str(file))
+
+
+def _same_step(before: Train, asked: Train) -> dict[str, int]:
+    """The batches that a step is put together from, where they are given and make up the step that it was."""
+    if (
+        before.batch is None
+        or asked.batch is None
+        or asked.batch * asked.accumulate != before.batch * before.accumulate
+    ):
+        return {}
+    return {"train.batch": asked.batch, "train.accumulate": asked.accumulate}
 
 
 def read_recipe(file: Path) -> Recipe:

@@ -175,6 +175,21 @@ def test_divergence_keeps_the_last_good_checkpoint_and_is_logged(
     assert all("diverged" not in line for line in metrics(run))
 
 
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path: Path, new_learner: NewLearner, batches: Any) -> None:
+    learner, run = new_learner(), Run(tmp_path)
+
+    def poison(report: Report) -> None:
+        if report.progress.step == 12:  # the last: no loss of a next step will tell
+            next(learner.parameters()).data[0, 0] = float("inf")
+
+    with pytest.raises(Diverged, match=r"the weight backbones.*at step 12"):
+        run_it(run, learner, batches, say=poison, save_seconds=0)
+    mended, whole = new_learner(), new_learner()
+    run_it(run, mended, batches)
+    run_it(Run(tmp_path / "whole"), whole, batches)
+    assert same(mended, whole)
+
+
 def test_what_is_noticed_is_said_and_kept(
     tmp_path: Path, new_learner: NewLearner, batches: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:

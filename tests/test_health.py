@@ -29,6 +29,13 @@ def test_what_is_not_finite_names_the_step_and_the_samples(value: float) -> None
     assert "train.rate" in caught.value.do
 
 
+def test_at_the_first_step_there_is_no_checkpoint_to_go_on_from() -> None:
+    with pytest.raises(Diverged) as caught:
+        check_finite("loss", math.nan, 1, 0, 32)
+    assert "checkpoint" not in caught.value.do
+    assert "--init" in caught.value.do
+
+
 @pytest.mark.parametrize("value", [0.0, -3.0, 1e30])
 def test_finite_numbers_pass(value: float) -> None:
     check_finite("loss", value, 1, 0, 1)

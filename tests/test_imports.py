@@ -13,7 +13,7 @@ import selftaught
 ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
-    {"errors", "threads", "randomness", "ranks", "objective", "pretext"},
+    {"errors", "threads", "randomness", "ranks", "objective", "memory", "pretext"},
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
         *{"schedule", "health", "optim", "sharing", "loop", "run", "fit", "lookup", "recipe", "pretrained"},

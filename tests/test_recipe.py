@@ -132,6 +132,22 @@ def test_what_does_not_change_the_outcome_may_be_changed(tmp_path: Path) -> None
     assert (again.train.save_seconds, again.train.workers, again.train.rate) == (5.0, 2, 0.01)
 
 
+def test_a_step_may_be_put_together_from_smaller_batches(tmp_path: Path) -> None:
+    file = begun(tmp_path, **{"train.batch": 16})
+    parted = settled(file, compose({"train.batch": 4, "train.accumulate": 4}))
+    assert parted is not None
+    assert (parted.train.batch, parted.train.accumulate) == (4, 4)
+    file.write_text(parted.to_yaml(), encoding="utf-8")
+    whole = settled(file, compose({"train.batch": 16}))
+    assert whole is not None
+    assert (whole.train.batch, whole.train.accumulate) == (16, 1)
+    same = settled(file, compose({"train.batch": 4}))  # as it was typed when accumulate was in a recipe file
+    assert same is not None
+    assert (same.train.batch, same.train.accumulate) == (4, 4)
+    with pytest.raises(SelftaughtError, match=r"train\.batch = 4, not 8"):
+        settled(file, compose({"train.batch": 8}))
+
+
 def test_a_run_s_recipe_that_somebody_broke_is_named(tmp_path: Path) -> None:
     file = begun(tmp_path)
     file.write_text(file.read_text(encoding="utf-8").replace("rate:", "rte:"), encoding="utf-8")
