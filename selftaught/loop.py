@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from selftaught.errors import SelftaughtError
+from selftaught.fleet import Fleet
 from selftaught.health import check_finite
 from selftaught.memory import memory_for
 from selftaught.objective import Batch, Objective, Spec, Sums
 from selftaught.randomness import derive
+from selftaught.ranks import agreed, place
 from selftaught.schedule import Schedule
 from selftaught.sharing import Crew
 
@@ -104,6 +106,7 @@ def train(
     accumulate: int = 1,
     threads: int | None = None,
     clip: float = 1.0,
+    fleet: Fleet | None = None,
 ) -> Iterator[Report]:
     """Train until the schedule's budget is used up, yielding after each step.
 
@@ -117,6 +120,8 @@ def train(
             bit as if it were one after the other. None leaves it to torch to share each operation out.
         clip: the largest norm of the gradient.
         start: where to go on from.
+        fleet: the processes that train the learner together; each is given its own rows of every batch, and all yield
+            the same report. Alone if not given.
 
     Raises:
         Diverged: before the weights change, if the loss or the gradient is not finite.
@@ -129,10 +134,11 @@ def train(
             "accumulated from smaller ones. Give it one batch of the full size."
         )
     peaks = [group["lr"] for group in optimizer.param_groups]
+    fleet = fleet or Fleet(learner, alone=True)
     coming = batches(start.samples)
     progress, began = start, time.perf_counter() - start.seconds
     learner.train()
-    with Crew(threads) as crew:
+    with Crew(None if fleet.size > 1 else threads) as crew:
         while schedule.progress(progress.step, progress.seconds) < 1.0:
             step_began = time.perf_counter()
             parts = [to_device(next(coming), learner.device) for _ in range(accumulate)]
@@ -140,39 +146,47 @@ def train(
             step, rate = progress.step + 1, schedule.rate(progress.step, progress.seconds)
             for group, peak in zip(optimizer.param_groups, peaks, strict=True):
                 group["lr"] = peak * rate
-            torch.manual_seed(derive("step", seed, step))  # so that dropout is a function of the step
-            samples = sum(part["size"] for part in parts)
-            with crew.at_work(), memory_for(step, learner.objective, samples, accumulate, threads):
-                means = _gradient(learner, parts, crew)
+            torch.manual_seed(_of_step(seed, step, fleet))
+            size = fleet.size * sum(part["size"] for part in parts)
+            with crew.at_work(), memory_for(step, learner.objective, size, accumulate, threads):
+                means, samples = _gradient(learner, parts, crew, fleet)
                 loss = float(learner.objective.total(means))
                 check_finite("loss", loss, step, progress.samples, samples)
-                norm = float(nn.utils.clip_grad_norm_(learner.parameters(), clip))
+                norm = fleet.clip(clip)
                 check_finite("gradient", norm, step, progress.samples, samples)
                 optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             learner.objective.after_step(learner.backbones, learner.heads)
             now = time.perf_counter()
-            progress = Progress(step, progress.samples + samples, now - began)
+            seconds = agreed(now - began) if fleet.size > 1 and schedule.seconds else now - began
+            progress = Progress(step, progress.samples + samples, seconds)
             told = flatten(learner.objective.readings(means))
             yield Report(progress, loss, told, norm, rate, samples, waited, now - step_began)
             learner.train()
 
 
-def _gradient(learner: Learner, parts: list[Batch], crew: Crew) -> dict[str, Any]:
-    """Leave the gradient of the mean over all parts' targets at the weights; return the means."""
-    total_n = _add([part["n"] for part in parts])
+def _of_step(seed: int, step: int, fleet: Fleet) -> int:
+    """So that dropout is a function of the step; of the rank too, for no two are to drop the same."""
+    return derive("step", seed, step) if fleet.size == 1 or place() == 0 else derive("step", seed, step, place())
+
+
+def _gradient(learner: Learner, parts: list[Batch], crew: Crew, fleet: Fleet) -> tuple[dict[str, Any], int]:
+    """Leave the gradient of the mean over all parts' targets at the weights; return the means and how many samples."""
+    counted = fleet.summed({"size": sum(part["size"] for part in parts), "n": _add([part["n"] for part in parts])})
+    total_n, samples = counted["n"], int(counted["size"])
 
     def ask(part: Batch) -> tuple[Sums, Tensor]:
-        sums = learner(part)
+        sums = fleet(part)
         return detach(sums), learner.objective.total(divide(sums, total_n))
 
     sums = []
     if crew.size is None or crew.size == 1:
-        for part in parts:
-            part_sums, loss = ask(part)
-            loss.backward()
+        for number, part in enumerate(parts, 1):
+            with fleet.at_work(last=number == len(parts)):
+                part_sums, loss = ask(part)
+                (loss * fleet.size if fleet.size > 1 else loss).backward()  # their mean is taken, and the sum is meant
             sums.append(part_sums)
-        return divide(_add(sums), total_n)
+        return divide(fleet.summed(_add(sums)), total_n), samples
 
     weights = [weight for weight in learner.parameters() if weight.requires_grad]
 
@@ -184,7 +198,7 @@ def _gradient(learner: Learner, parts: list[Batch], crew: Crew) -> dict[str, Any
         for part_sums, gradient in crew.map(answer, parts[first : first + crew.size]):
             sums.append(part_sums)
             _accumulate(weights, gradient)
-    return divide(_add(sums), total_n)
+    return divide(_add(sums), total_n), samples
 
 
 def _accumulate(weights: list[nn.Parameter], gradient: tuple[Tensor | None, ...]) -> None:

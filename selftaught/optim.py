@@ -1,5 +1,7 @@
 """The optimizer: AdamW, with weight decay on matrices only."""
 
+from itertools import groupby
+
 import torch
 from torch import nn
 
@@ -9,7 +11,9 @@ def parameter_groups(module: nn.Module, weight_decay: float) -> list[dict[str, o
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     decayed = [parameter for parameter in trainable if parameter.ndim >= 2]
     plain = [parameter for parameter in trainable if parameter.ndim < 2]
-    return [{"params": decayed, "weight_decay": weight_decay}, {"params": plain, "weight_decay": 0.0}]
+    # single numbers by themselves: they are whole where all else is sharded, and one group is of one kind
+    runs = [list(run) for _, run in groupby(plain, lambda parameter: parameter.ndim)]
+    return [{"params": decayed, "weight_decay": weight_decay}, *({"params": run, "weight_decay": 0.0} for run in runs)]
 
 
 def adamw(module: nn.Module, rate: float, *, weight_decay: float = 0.01, beta2: float = 0.98) -> torch.optim.AdamW:

@@ -18,8 +18,6 @@ from selftaught.backbones.teacher import Teacher
 from selftaught.backbones.towers import PAIR
 from selftaught.backbones.video import VIDEO, VideoBackbone
 from selftaught.backbones.vision import IMAGE, PictureTeacher, new_picture_backbone
-from selftaught.data.processor import Processor
-from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, Progress, flatten, train
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.optim import adamw
@@ -50,37 +48,33 @@ def objective(request: pytest.FixtureRequest) -> Objective:
 
 
 @pytest.fixture
-def samples(
-    objective: Objective,
-    packed: Batch,
-    segments: Batch,
-    sentences: Batch,
-    pictures: Batch,
-    pairs: Batch,
-    clips: Batch,
-    captioned: Batch,
-    processor: Processor,
-) -> Samples:
-    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures,
-    pictures with words, or clips."""
-    if of_kind := {IMAGE: pictures, PAIR: pairs, VIDEO: clips}.get(backbone_of(objective)):
-        return Samples(8, lambda rows: {name: tensor[rows].clone() for name, tensor in of_kind.items()})
-    if isinstance(objective, Task):
-        examples = examples_of(type(objective))
-        return Samples(len(examples), lambda rows: objective.encode(examples[rows], processor, 64, labelled=True))
-    found = {"rows": packed, "pairs": segments, "sentences": sentences, "captions": captioned}[objective.samples]
-    return Samples(len(found["input_ids"]), lambda rows: {name: t[rows].clone() for name, t in found.items()})
+def samples(objective: Objective, request: pytest.FixtureRequest) -> Samples:
+    return samples_for(objective, request)
 
 
 @pytest.fixture
-def new_learner(
-    objective: Objective,
-    spec: Spec,
-    tokenizer: TextTokenizer,
-    small_network: Callable[[TextTokenizer], TextBackbone],
-    small_decoder: Callable[[TextTokenizer], TextBackbone],
-    small_flamingo: Callable[[TextTokenizer], TextBackbone],
-) -> NewLearner:
+def new_learner(objective: Objective, request: pytest.FixtureRequest) -> NewLearner:
+    return learner_for(objective, request)
+
+
+def samples_for(objective: Objective, request: pytest.FixtureRequest) -> Samples:
+    """As the objective meets them: the examples of a task's own file, text packed or as it asks for it, pictures,
+    pictures with words, or clips."""
+    if of_kind := {IMAGE: "pictures", PAIR: "pairs", VIDEO: "clips"}.get(backbone_of(objective)):
+        seen: Batch = request.getfixturevalue(of_kind)
+        return Samples(8, lambda rows: {name: tensor[rows].clone() for name, tensor in seen.items()})
+    if isinstance(objective, Task):
+        examples, processor = examples_of(type(objective)), request.getfixturevalue("processor")
+        return Samples(len(examples), lambda rows: objective.encode(examples[rows], processor, 64, labelled=True))
+    of_text = {"rows": "packed", "pairs": "segments", "sentences": "sentences", "captions": "captioned"}
+    found: Batch = request.getfixturevalue(of_text[objective.samples])
+    return Samples(len(found["input_ids"]), lambda rows: {name: t[rows].clone() for name, t in found.items()})
+
+
+def learner_for(objective: Objective, request: pytest.FixtureRequest) -> NewLearner:
+    """Makes one small enough, each time with other weights unless it is of pictures."""
+    spec, tokenizer = request.getfixturevalue("spec"), request.getfixturevalue("tokenizer")
+    small_network, small_decoder = request.getfixturevalue("small_network"), request.getfixturevalue("small_decoder")
     size = PatchSize(layers=2, width=32, head_width=16)
     if backbone_of(objective) == VIDEO:
         return lambda: Learner({VIDEO: VideoBackbone(seeded(lambda: new_picture_backbone(size, 16)))}, objective, spec)
@@ -92,6 +86,7 @@ def new_learner(
         own = {"teacher": PictureTeacher(seeded(lambda: new_picture_backbone(size, 16)))} if objective.taught else {}
         return lambda: Learner({IMAGE: seeded(lambda: new_picture_backbone(size, 16)), **own}, objective, spec)
     if objective.samples == "captions" or (isinstance(objective, Task) and objective.reads_pictures):
+        small_flamingo = request.getfixturevalue("small_flamingo")
         return lambda: Learner({"text": seeded(lambda: small_flamingo(tokenizer))}, objective, spec)
     network = small_decoder if objective.architecture == "decoder" else small_network
     others = {"teacher": teacher(network(tokenizer), objective, spec)} if objective.taught else {}

@@ -16,7 +16,7 @@ FLOORS = (
     {"errors", "threads", "randomness", "ranks", "objective", "memory", "pretext"},
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
-        *{"schedule", "health", "optim", "sharing", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
+        *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
         *{
             "scoring",

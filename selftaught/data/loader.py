@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
+from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.randomness import Randomness
 
@@ -46,6 +47,7 @@ class Batches:
         size: samples a batch.
         seed: the run's.
         workers: processes that prepare batches ahead; 0 prepares them in the loop.
+        share: which of the equal shares of each batch is meant, and how many there are: all of it.
     """
 
     source: Source
@@ -54,14 +56,32 @@ class Batches:
     size: int
     seed: int
     workers: int = 0
+    share: tuple[int, int] = (0, 1)
+
+    def shared(self, rank: int, ranks: int) -> "Batches":
+        """Of the same batches only the rows that are ``rank``'s, of so many ``ranks``.
+
+        Raises:
+            SelftaughtError: if there are fewer rows than ranks, or rows are compared and the ranks would have unlike
+                numbers of them.
+        """
+        if self.size < ranks or (self.objective.couples_batch and self.size % ranks):
+            raise SelftaughtError(
+                f"a batch of {self.size} cannot be shared among {ranks} ranks"
+                + (f": {self.objective.name} needs as many on each" if self.size >= ranks else ""),
+                do=f"give a --batch that is a multiple of {ranks}",
+            )
+        return replace(self, share=(rank, ranks))
 
     def parted(self, parts: int) -> "Batches":
         """The same samples in the same order, each batch in ``parts`` equal ones."""
         return replace(self, size=self.size // parts)
 
     def at(self, position: int) -> Batch:
-        """The batch that begins with the run's sample number ``position``."""
-        places = np.arange(position, position + self.size)
+        """The batch that begins with the run's sample number ``position``, or this share of it."""
+        number, of = self.share
+        begin, end = (self.size * part // of for part in (number, number + 1))
+        places = np.arange(position + begin, position + end)
         epochs, offsets = np.divmod(places, len(self.source))
         order = [permutation(len(self.source), self.seed, epoch) for epoch in np.unique(epochs).tolist()]
         indices = np.array([order[epoch - epochs[0]][offset] for epoch, offset in zip(epochs, offsets, strict=True)])

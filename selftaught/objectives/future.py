@@ -15,6 +15,7 @@ from selftaught.pretext.clips import spread
 from selftaught.pretext.image import Views
 from selftaught.pretext.video import moves, one_view_of_clips, picked
 from selftaught.randomness import Randomness
+from selftaught.ranks import gathered, rank, ranks
 
 
 class Forecast(nn.Module):
@@ -84,7 +85,7 @@ class Future(Objective):
         return Forecast(video_backbone(backbones).width, self.projection, self.horizon)
 
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
-        """The cross-entropy of the right frame among all frames that were to be guessed in the batch, in nats.
+        """The cross-entropy of the right frame among all that were to be guessed in the batch, on all ranks, in nats.
 
         ``accuracy`` is the share that was found among them all, ``moment`` that among the clip's own, where a guess has
         1 / horizon.
@@ -94,11 +95,11 @@ class Future(Objective):
         asked = batch["asked"].repeat_interleave(self.horizon)
         guessed, coming = (F.normalize(part.float().flatten(0, 1), dim=-1) for part in (guessed, coming))
         with torch.autocast(guessed.device.type, enabled=False):
-            cosines = guessed @ coming.T  # [B * H, B * H]
-            alike = (coming @ coming.T).detach()
-        itself = torch.arange(len(cosines), device=cosines.device)
-        clip = itself // self.horizon
-        elsewhere = clip[:, None] != clip
+            every = gathered(coming)
+            cosines = guessed @ every.T  # [B * H, ranks * B * H]
+            alike = (coming @ every.T).detach()
+        itself = torch.arange(len(cosines), device=cosines.device) + rank() * len(cosines)
+        elsewhere = (itself // self.horizon)[:, None] != torch.arange(len(every), device=every.device) // self.horizon
         best, truth = cosines.detach()[asked], itself[asked]
         return {
             "loss": F.cross_entropy(cosines[asked] / self.temperature, truth, reduction="sum"),
@@ -108,4 +109,4 @@ class Future(Objective):
         }
 
     def chance(self, spec: Spec, size: int) -> float | None:
-        return math.log(size * self.horizon)
+        return math.log(size * ranks() * self.horizon)
