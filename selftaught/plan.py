@@ -13,6 +13,7 @@ from selftaught.data.loader import Batches
 from selftaught.loop import Learner, train
 from selftaught.objective import Batch
 from selftaught.optim import adamw
+from selftaught.privacy import Guarantee
 from selftaught.progress import clock
 from selftaught.schedule import Schedule
 
@@ -23,9 +24,13 @@ _MEASURED_STEPS = 4
 WORTHWHILE_TOKENS = {"tiny": 0.0, "small": 30e6, "medium": 300e6, "base": 3e9}
 
 
-def measure_speed(learner: Learner, batches: Batches, threads: int | None = None) -> float:
-    """Samples a second, from a few real steps on a copy of the learner, each shared among ``threads``."""
-    twin, parts = copy.deepcopy(learner), threads or 1
+def measure_speed(learner: Learner, batches: Batches, threads: int | None = None, *, alone: bool = False) -> float:
+    """Samples a second, from a few real steps on a copy of the learner, each shared among ``threads``.
+
+    Args:
+        alone: compute each sample by itself.
+    """
+    twin, parts = copy.deepcopy(learner), batches.size if alone else threads or 1
     few, source = Schedule(steps=_MEASURED_STEPS), batches.parted(parts).starting
     steps = train(twin, source, adamw(twin, 1e-9), few, seed=0, accumulate=parts, threads=threads)
     took = sorted(report.took for report in steps)
@@ -83,9 +88,10 @@ class CostPlan:
     memory_bytes: int
     tokens_per_second: float
     seconds: float
+    privacy: Guarantee | None = None
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return {**asdict(self), "privacy": self.privacy.to_json() if self.privacy else None}
 
     def lines(self) -> list[str]:
         """For the terminal."""
@@ -98,6 +104,7 @@ class CostPlan:
             f"cost        {self.flops:.2e} FLOPs, about {self.memory_bytes / 1e6:,.0f} MB of memory",
             f"time        {clock(self.seconds)} at {self.tokens_per_second:,.0f} tokens/s measured "
             f"({self.device}, {self.precision})",
+            *(self.privacy.lines() if self.privacy else []),
         ]
 
 

@@ -1,7 +1,7 @@
 """What a pretraining run needs, made from its recipe: the data read, what was left open chosen, the learner built."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,10 +13,11 @@ from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, PAIR_SIZES, P
 from selftaught.backbones.teacher import language_teacher
 from selftaught.console import note
 from selftaught.data.corpus import Corpus, prepare
+from selftaught.data.documents import Documents
 from selftaught.data.loader import Batches
-from selftaught.data.samples import samples_of
+from selftaught.data.samples import TextSamples, samples_of
 from selftaught.data.tally import QUARANTINE, tally_sentence
-from selftaught.data.tokenise import TextTokenizer, load_tokenizer
+from selftaught.data.tokenise import TextTokenizer, byte_tokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.features import RunningProbe
 from selftaught.held_out import TextBaseline, text_baseline
@@ -31,6 +32,7 @@ from selftaught.pretrained import (
     restore_heads,
     weights_sha256,
 )
+from selftaught.privacy import Guarantee, promised, refuse_shared_statistics, refuse_what_has_no_bound
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
 from selftaught.run import Run
@@ -40,6 +42,9 @@ from selftaught.word2vec.model import WordModel, holds_words
 
 DEFAULT_SECONDS = 600.0
 _DEFAULT_BATCH = 16
+_UNIT = "each document (a row of a table, or a whole file of plain text)"
+_TIMED = 8  # samples a thread, to measure how long one takes
+_PRIVATE_BATCH = 256  # the noise is the same for a batch of any size
 _CONTRASTED_BATCH = 64  # the wrong answers of a contrast are the rest of the batch (Gao et al. 2021, table D.1)
 
 
@@ -56,6 +61,7 @@ class Pretraining:
     plan: CostPlan
     baseline: TextBaseline
     probe: RunningProbe | None
+    guarantee: Guarantee | None
 
 
 def check_recipe(recipe: Recipe) -> None:
@@ -73,6 +79,13 @@ def check_recipe(recipe: Recipe) -> None:
         raise SelftaughtError("--size and --init exclude each other", do="the size of --init is that of its model")
     if recipe.model.size and recipe.model.size not in EVERY_SIZE | PICTURE_SIZES | PAIR_SIZES:
         raise SelftaughtError(f"there is no size {recipe.model.size!r}", do="the sizes are " + ", ".join(EVERY_SIZE))
+    if recipe.privacy.epsilon is None and recipe.privacy.model_dump(exclude_defaults=True):
+        raise SelftaughtError("recipe keys of privacy are given without an epsilon", do="add --private --epsilon 8")
+    if recipe.privacy.epsilon is not None and recipe.model.vocabulary:
+        raise SelftaughtError(
+            "a vocabulary would be learned from the text without any noise, and so would tell of it",
+            do="name a run whose tokenizer to use (--init, or --set model.tokenizer=RUN), or let each byte be a token",
+        )
     if not recipe.data.path:
         raise SelftaughtError("no data is given", do="name a folder, a file, builtin:docs or hf:NAME")
 
@@ -83,6 +96,9 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     if size in PICTURE_SIZES | PAIR_SIZES:
         raise SelftaughtError(f"{size} reads pictures, and {goal.name} text", do="take " + ", ".join(EVERY_SIZE))
     objective = lookup.make(goal.name, lookup.OBJECTIVES, goal.options, goal.weights)
+    private = recipe.privacy.epsilon is not None
+    if private:
+        refuse_what_has_no_bound(objective)
     recipe = _with_batch(recipe, objective)
     checkpoint = _checkpoint(recipe)
     init = open_pretrained(checkpoint) if checkpoint else None
@@ -93,7 +109,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         raise SelftaughtError(f"{recipe.model.size} is no decoder", do="the sizes of one are " + ", ".join(SIZES))
     for given in (init, teacher):
         _refuse_other_architecture(objective, given)
-    tokenizer = _given_tokenizer(recipe)
+    tokenizer = _given_tokenizer(recipe) or (byte_tokenizer() if private else None)
     device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
     probe = RunningProbe.of(data.labels, label=data.label, seed=recipe.train.seed) if data.labels else None
     corpus = prepare(
@@ -110,11 +126,16 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     note(f"read        {corpus.description}{', when this run began' if run.has_begun else ''}")
     rows = tally_sentence(corpus.tally, run.folder / "tokens" / QUARANTINE)
     note(f"rows        {rows}")
-    spec = Spec(text=corpus.tokenizer.spec(corpus.train.counts))
+    spec = Spec(text=corpus.tokenizer.spec(None if private else corpus.train.counts))  # heads begin at the counts
     recipe = _on_this_machine(recipe, device, corpus, init, teacher)
     beside = {"teacher": language_teacher(teacher.backbone)} if teacher else {}
     assert spec.text is not None
-    source = samples_of(corpus.train, objective.samples, recipe.train.length, recipe.train.seed, spec.text)
+    source: TextSamples
+    if private:
+        source = Documents(corpus.train, recipe.train.length, recipe.train.seed, spec.text.pad_id)
+        recipe = _with_train(recipe, batch=min(recipe.train.batch or _PRIVATE_BATCH, len(source)))
+    else:
+        source = samples_of(corpus.train, objective.samples, recipe.train.length, recipe.train.seed, spec.text)
     note(f"samples     {source}")
 
     words = _token_vectors(recipe, corpus)
@@ -131,10 +152,15 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
     recipe, learner, batches = build(size)
     _refuse_too_large(_memory(recipe, learner, batches), learner.device)
     plan = _cost(recipe, corpus, learner, batches, source.tokens)
-    if recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
-        recipe = _with_train(recipe, steps=plan.steps, epochs=None)
+    if private or recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
+        recipe = _with_train(recipe, steps=plan.steps, epochs=None, seconds=None)  # noise depends on how many steps
+    guarantee = None
+    if private:
+        refuse_shared_statistics(learner)
+        recipe, guarantee = promised(recipe, len(source), plan.steps, _UNIT)
+        plan = replace(plan, privacy=guarantee)
     baseline = text_baseline(spec.text.special, corpus.train.counts, corpus.held_out.counts)
-    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline, probe)
+    return Pretraining(recipe, objective, corpus, spec, learner, batches, plan, baseline, probe, guarantee)
 
 
 def _checkpoint(recipe: Recipe) -> str | None:
@@ -216,10 +242,12 @@ def _on_this_machine(
     budget = [recipe.train.steps, recipe.train.epochs, recipe.train.seconds]
     given = [model.backbone.longest_row for model in (init, teacher) if model is not None]
     longest = min(given if init else [*given, recipe.model.longest_row])
+    # bfloat16 takes a processor twice as long where each sample is computed by itself (docs/lab.md)
+    one_by_one = recipe.privacy.epsilon is not None and device.type == "cpu"
     return _with_train(
         recipe,
         device=str(device),
-        precision=recipe.train.precision or pick_precision(device),
+        precision=recipe.train.precision or ("fp32" if one_by_one else pick_precision(device)),
         seconds=DEFAULT_SECONDS if all(b is None for b in budget) else recipe.train.seconds,
         # a corpus of a few rows still trains, on shorter ones
         length=min(recipe.train.length, longest, max(8, len(corpus.train) // 4)),
@@ -234,6 +262,7 @@ def _with_batch(recipe: Recipe, objective: Objective) -> Recipe:
     """
     refuse_to_split(objective, recipe.train.accumulate, "samples")
     default = _CONTRASTED_BATCH if objective.couples_batch else _DEFAULT_BATCH
+    default = default if recipe.privacy.epsilon is None else _PRIVATE_BATCH
     return _with_train(recipe, batch=recipe.train.batch or default)
 
 
@@ -255,9 +284,11 @@ def _with_threads(recipe: Recipe, learner: Learner, batches: Batches) -> Recipe:
     if asked is None:
         if whole:
             return recipe
+        if recipe.privacy.epsilon is not None:  # each sample is computed by itself: there is nothing to be shared out
+            return _with_train(recipe, threads=torch.get_num_threads())
         work = count_flops(learner, batches.at(0), train.length) * batches.size * train.length
         return _with_train(recipe, threads=fitting_crew(work, batches.size, torch.get_num_threads()))
-    if asked > 1 and (whole or batches.size % asked):
+    if asked > 1 and (whole or (recipe.privacy.epsilon is None and batches.size % asked)):
         why = "its rows cannot be parted" if whole else f"{batches.size} rows are no multiple of {asked}"
         raise SelftaughtError(
             f"{asked} threads cannot share a step of this run: {why}", do="leave train.threads out, or give 1"
@@ -274,12 +305,22 @@ def _fitting_size(recipe: Recipe, build: Callable[[str], tuple[Recipe, Learner, 
             return 0.0
         if recipe.train.seconds is None:
             return _steps(resolved, batches) * batches.size * recipe.train.accumulate * sample_tokens
-        return recipe.train.seconds * measure_speed(learner, batches, resolved.train.threads) * sample_tokens
+        return recipe.train.seconds * _speed(resolved, learner, batches) * sample_tokens
 
     return choose_size(tokens)
 
 
+def _speed(recipe: Recipe, learner: Learner, batches: Batches) -> float:
+    """Samples a second; a private step computes each by itself, however many they are."""
+    threads = recipe.train.threads
+    if recipe.privacy.epsilon is None:
+        return measure_speed(learner, batches, threads)
+    return measure_speed(learner, replace(batches, size=_TIMED * (threads or 1)), threads, alone=True)
+
+
 def _memory(recipe: Recipe, learner: Learner, batches: Batches) -> int:
+    if recipe.privacy.epsilon is not None:
+        batches = replace(batches, size=recipe.train.threads or 1)
     return estimate_memory(learner, batches.at(0), recipe.train.length)
 
 
@@ -341,7 +382,7 @@ def _cost(recipe: Recipe, corpus: Corpus, learner: Learner, batches: Batches, sa
     train = recipe.train
     assert train.rate is not None
     samples = batches.size * train.accumulate
-    speed = measure_speed(learner, batches, train.threads)
+    speed = _speed(recipe, learner, batches)
     steps = max(1, round(train.seconds * speed / samples)) if train.seconds else _steps(recipe, batches)
     tokens = steps * samples * sample_tokens
     batch = batches.at(0)

@@ -21,11 +21,14 @@ from selftaught.model_card import SENTENCES, write_card
 from selftaught.optim import adamw
 from selftaught.preparing import Pretraining
 from selftaught.pretrained import head_parts
+from selftaught.privacy import NOT_COVERED, SEEDED, forget_key, noise_key
+from selftaught.private_steps import private_steps
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
 _RANKED_TEXTS = 256
 _MOST_CHECKS = 8
+_PRIVATE_NOTES = ("            of the run share model/, heads.safetensors and README.md; the rest is for its owner",)
 _KINDS: dict[type, str] = {MaskedLMHead: "masked-lm", CausalLMHead: "causal-lm"}
 
 
@@ -46,17 +49,24 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         checks=_affordable_checks(ready),
         threads=train.threads,
     )
+    if ready.guarantee is None:
+        steps = gradient_steps(ready.learner, ready.batches.parted(train.threads or 1).starting, optimizer, plan)
+    else:
+        key = noise_key(run, ready.recipe)
+        steps = private_steps(ready.learner, ready.batches, optimizer, plan, ready.guarantee, key)
     outcome = fit(
         run,
         ready.learner,
         optimizer,
-        gradient_steps(ready.learner, ready.batches.parted(train.threads or 1).starting, optimizer, plan),
+        steps,
         plan,
         check=_checker(ready),
-        watch=lambda report: watch(report.measures),
+        watch=lambda report: watch(report.measures) if report.samples else None,  # chance may draw nobody
     )
     end_if_interrupted(run, outcome)
-    return _finish(run, ready, outcome)
+    report = _finish(run, ready, outcome)
+    forget_key(run)
+    return report
 
 
 def _affordable_checks(ready: Pretraining) -> int:
@@ -79,6 +89,8 @@ def _checker(ready: Pretraining) -> Callable[[Progress], dict[str, Any]]:
             found |= ready.probe.score(features)
         if texts and (ready.probe is None or ready.objective.pooling):
             found |= _spread(ready, texts)
+        if ready.guarantee is not None:
+            found["epsilon"] = ready.guarantee.spent(progress.step)
         return found
 
     return check
@@ -135,12 +147,14 @@ def _finish(run: Run, ready: Pretraining, outcome: Outcome) -> dict[str, Any]:
         "epochs": samples / len(ready.batches.source),
         "seconds": outcome.progress.seconds,
         "held_out": measures,
+        **({"privacy": ready.guarantee.to_json()} if ready.guarantee else {}),
         "rows": corpus.tally,
         **({"vectors": vectors} if vectors else {}),
         "notes": notes,
     }
     _write_card(run, ready, report)
-    write_report(run, report, ["```", *summary(report), "```", "", "![the loss over the run](curve.png)"])
+    lines = ["```", *summary(report), "```", "", *([NOT_COVERED, ""] if ready.guarantee else [])]
+    write_report(run, report, [*lines, "![the loss over the run](curve.png)"])
     return report
 
 
@@ -185,7 +199,12 @@ def _write_card(run: Run, ready: Pretraining, report: dict[str, Any]) -> None:
     ]
     made = _KINDS.get(type(model_head(ready.learner.heads)), "feature-extraction")
     kind = SENTENCES if ready.objective.pooling else made
-    write_card(run, kind, facts, report["held_out"], caveats)
+    measures = report["held_out"]
+    if ready.guarantee is not None:  # of what is not covered the card says nothing
+        own = ("training text", "tokens trained on", "language")
+        facts = {name: fact for name, fact in facts.items() if name not in own} | ready.guarantee.facts()
+        caveats, measures = [*caveats, NOT_COVERED, *([SEEDED] if ready.guarantee.seeded else [])], {}
+    write_card(run, kind, facts, measures, caveats)
 
 
 def _held_out_lines(held: dict[str, Any]) -> list[str]:
@@ -215,5 +234,8 @@ def summary(report: dict[str, Any]) -> list[str]:
     if vectors := report.get("vectors"):
         spread = f"rank {vectors['rank']:.1f}, uniformity {vectors['uniformity']:.2f} (0 if all are one, -4 at best)"
         lines.append(f"vectors     of held-out text: {spread}")
+    if privacy := report.get("privacy"):
+        told = f"epsilon {privacy['epsilon']:.2f} at delta {privacy['delta']:.1e} for {privacy['unit']}"
+        lines += [f"private     {told}", *_PRIVATE_NOTES, *([f"no secret   {SEEDED}"] if privacy["seeded"] else [])]
     lines += [f"note        {sentence}" for sentence in report["notes"]]
     return [*lines, f"run         {report['run']}  (model/, report.md, curve.png, README.md)"]

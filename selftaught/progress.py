@@ -9,7 +9,7 @@ from selftaught.loop import Report
 
 _EVERY_SECONDS = {True: 0.2, False: 15.0}  # rewritten in place on a terminal; now and then in a log file
 _SMOOTHING = 0.95
-_ON_THE_LINE = ("loss", "probe", "rank", "macro_f1", "R@10")
+_ON_THE_LINE = ("loss", "probe", "rank", "macro_f1", "R@10", "epsilon")
 
 
 def clock(seconds: float) -> str:

@@ -132,6 +132,19 @@ class Train(_Section):
         return self.model_copy(update=values)
 
 
+class Privacy(_Section):
+    """What is promised to each sample; nothing if no epsilon is given. What is None is chosen, as in ``train``."""
+
+    epsilon: float | None = Field(default=None, gt=0)
+    """The most that the whole run may spend."""
+    delta: float | None = Field(default=None, gt=0, lt=1)
+    """The probability that it is more; n to the power of -1.1 for n samples if not given."""
+    noise: float | None = Field(default=None, gt=0)
+    """The deviation of the noise, in units of ``train.clip``; the least that keeps to epsilon if not given."""
+    seeded: bool = False
+    """Whether the noise follows from the seed, for tests: it then protects from nobody who knows it."""
+
+
 class Recipe(_Section):
     """A run, as it was asked for and resolved."""
 
@@ -140,6 +153,7 @@ class Recipe(_Section):
     objective: Goal = Goal()
     model: Model = Model()
     train: Train = Train()
+    privacy: Privacy = Privacy()
 
     def to_yaml(self) -> str:
         """The text of ``recipe.yaml``."""
@@ -203,8 +217,9 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
     now |= parts
     may_change = _MAY_CHANGE | parts.keys()
     for key, value in now.items():
-        if key == "train.epochs" and before.train.steps is not None:
-            continue  # resolved to steps when the run began
+        resolved = {"train.epochs", *(("train.seconds",) if before.privacy.epsilon is not None else ())}
+        if key in resolved and before.train.steps is not None:
+            continue  # to steps, when the run began
         if key not in may_change and value is not None and not _same(key, old.get(key), value):
             raise SelftaughtError(
                 f"this run was started with {key} = {old.get(key)!r}, not {value!r}",

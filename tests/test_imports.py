@@ -17,6 +17,7 @@ FLOORS = (
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
         *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
+        *{"privacy", "private_steps"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
         *{
             "scoring",

@@ -325,6 +325,11 @@ def train_tokenizer(
     return _train_wordpiece(texts, vocab_size, alphabet)
 
 
+def byte_tokenizer() -> TextTokenizer:
+    """A token for each byte: a tokenizer that no text has taught, and that therefore tells of none."""
+    return _train_bytelevel((), 0)
+
+
 def _train_bytelevel(texts: Iterable[str], vocab_size: int) -> TextTokenizer:
     backend = Tokenizer(models.BPE())
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)

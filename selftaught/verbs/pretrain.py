@@ -54,6 +54,8 @@ def pretrain(
     device: str | None = None,
     recipe: Place | None = None,
     deterministic: bool = False,
+    private: bool = False,
+    epsilon: float | None = None,
     set_: Annotated[list[str] | None, Parameter(name="--set")] = None,
     dry_run: bool = False,
     preview: bool = False,
@@ -82,7 +84,10 @@ def pretrain(
         seed: Of everything that is random.
         device: cpu, cuda, …; the GPU if there is one.
         recipe: A recipe file to begin with.
-        deterministic: Train word vectors on one thread, to the same bits each time; all else is so anyway.
+        deterministic: Train word vectors on one thread, to the same bits each time; all else is so anyway. With
+            --private the noise then follows from the seed, and protects from nobody who knows it.
+        private: Train on text so that no document can be told from the model; needs --epsilon.
+        epsilon: With --private, how much may be told: 1 is strict, 8 is usual.
         set_: Any other recipe key, as key=value.
         dry_run: Print the plan and stop; the tokenised corpus stays for the run itself.
         preview: Draw what the network will be asked about pictures or clips, as RUN/views.png, and stop.
@@ -105,10 +110,18 @@ def pretrain(
         "train.batch": batch,
         "train.seed": seed,
         "train.device": device,
-        "train.threads": 1 if deterministic else None,
+        "train.threads": 1 if deterministic and not private else None,
+        "privacy.epsilon": epsilon,
+        "privacy.seeded": True if deterministic and private else None,
     }
+    if epsilon is not None and not private:
+        raise SelftaughtError("--epsilon is for a private run", do="add --private")
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
+    if private and asked.privacy.epsilon is None:
+        raise SelftaughtError("--private needs to know how much may be told", do="add --epsilon 8, or less")
     way = _way(asked.objective.name)
+    if asked.privacy.epsilon is not None and way is not _TRANSFORMERS:
+        raise SelftaughtError(f"--private is for text, and {asked.objective.name} is not", do="leave --private out")
     check_recipe(asked)
     run = Run(Path(out) if out else Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
     with run.locked():
