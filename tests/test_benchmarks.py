@@ -13,6 +13,7 @@ NAMES = [
         "clip_vs_transformers",
         "easy_vqa",
         "interaction_vs_alone",
+        "memorisation",
         "mae_vs_transformers",
         "picture_objectives",
         "startup",
