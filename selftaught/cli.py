@@ -5,6 +5,7 @@ import sys
 from cyclopts import App, CycloptsError, Parameter
 
 from selftaught.errors import SelftaughtError
+from selftaught.launch import joined, several
 from selftaught.threads import share_cores
 
 VERBS = {
@@ -42,11 +43,12 @@ def build() -> App:
 def main() -> None:
     """The console script. Exit codes: 0 done, 1 a clear error, 2 wrong usage, 130 interrupted."""
     share_cores()
-    app = build()
+    if several():
+        with joined():
+            _refuse_alone(sys.argv[1:])
+            _called(sys.argv[1:])
     try:
-        app(sys.argv[1:], exit_on_error=False, print_error=True, result_action="return_value")
-    except CycloptsError:  # it has said what is wrong
-        sys.exit(2)
+        _called(sys.argv[1:])
     except SelftaughtError as error:
         print(f"selftaught: {error}", file=sys.stderr)
         sys.exit(1)
@@ -70,6 +72,19 @@ def _tell_of_memory(error: Exception) -> None:
     said = f" ({error})" if str(error) else ""
     do = "give it less at once (a smaller --batch or --size, less data), or more memory"
     print(f"selftaught: {SelftaughtError(f'this needed more memory than there is{said}', do=do)}", file=sys.stderr)
+
+
+def _called(words: list[str]) -> None:
+    try:
+        build()(words, exit_on_error=False, print_error=True, result_action="return_value")
+    except CycloptsError:  # it has said what is wrong
+        sys.exit(2)
+
+
+def _refuse_alone(words: list[str]) -> None:
+    """Of several processes only training can make use."""
+    if words and words[0] in VERBS and words[0] != "pretrain":
+        raise SelftaughtError(f"{words[0]} works in one process", do="start it without torchrun; pretrain has ranks")
 
 
 def _version() -> str:

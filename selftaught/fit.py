@@ -15,11 +15,13 @@ from torch import nn
 from selftaught.console import note
 from selftaught.data.loader import Batches
 from selftaught.errors import saving
+from selftaught.fleet import Fleet
 from selftaught.health import Diverged, check_weights, watch_over
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
 from selftaught.optim import adamw
 from selftaught.progress import ProgressLine
+from selftaught.ranks import agreed, leads, most, place, world
 from selftaught.recipe import Train
 from selftaught.run import Run, replace_file
 from selftaught.schedule import Schedule
@@ -92,7 +94,7 @@ class _Log:
     pending: dict[str, Any] = field(default_factory=dict)
 
     def cut_back(self, step: int) -> None:
-        if not self.run.metrics.exists():
+        if not leads() or not self.run.metrics.exists():
             return
         lines = self.run.metrics.read_text(encoding="utf-8").splitlines()
         kept = [line for line in lines if (found := _parsed(line)) is not None and found["step"] <= step]
@@ -119,6 +121,8 @@ class _Log:
         self.append(line)
 
     def append(self, line: dict[str, Any]) -> None:
+        if not leads():
+            return
         with saving(self.run.metrics), self.run.metrics.open("a", encoding="utf-8") as out:
             out.write(json.dumps(line) + "\n")
 
@@ -137,7 +141,7 @@ Steps = Callable[[Progress], Iterator[Report]]
 def gradient_steps(
     learner: Learner, batches: Callable[[int], Iterator[Batch]], optimizer: torch.optim.Optimizer, plan: Plan
 ) -> Steps:
-    """The steps of :func:`selftaught.loop.train`."""
+    """The steps of :func:`selftaught.loop.train`, shared among all ranks."""
 
     def steps(start: Progress) -> Iterator[Report]:
         return train(
@@ -150,6 +154,7 @@ def gradient_steps(
             accumulate=plan.accumulate,
             threads=plan.threads,
             clip=plan.clip,
+            fleet=Fleet(learner),
         )
 
     return steps
@@ -166,10 +171,12 @@ def fit(
     watch: Callable[[Report], str | None] | None = None,
     stop: Callable[[], bool] = lambda: False,
     memory: dict[str, Any] | None = None,
+    gather: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Run to the end of the budget, from the newest checkpoint if there is one.
 
-    Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint.
+    Ctrl-C and SIGTERM end the run after the step in hand, with a checkpoint. All ranks come here; the one that leads
+    measures, logs and saves, and its clock counts. A signal to any of them ends all after the same step.
 
     Args:
         learner, optimizer: what the steps change; saved and restored with the checkpoints.
@@ -177,6 +184,7 @@ def fit(
         watch: sees every report; a sentence it returns is told to the user, once.
         stop: asked before the first step and after each whether to end early.
         memory: JSON-ready facts that ``check`` keeps from call to call; saved and restored with the checkpoints.
+        gather: called on all ranks before ``check`` and at the end, to bring together what it measures.
 
     Raises:
         Diverged: if the loss, a gradient or a weight stops being finite; the newest checkpoint is from before.
@@ -189,7 +197,8 @@ def fit(
         notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
         log = _Log(run)
         log.cut_back(start.step)
-        checked = int(plan.schedule.progress(start.step, start.seconds) * plan.checks) if found else -1
+        checks = agreed(plan.checks)
+        checked = int(plan.schedule.progress(start.step, start.seconds) * checks) if found else -1
         progress, saved_at, saving_took = start, time.perf_counter(), 0.0
         if found:
             line.say(f"resuming at step {start.step}")
@@ -203,22 +212,25 @@ def fit(
                 if watch and (sentence := watch(report)):
                     notes.append(sentence)
                     line.say(sentence)
-                due = min(int(done * plan.checks), plan.checks - 1)
-                if check and due > checked:
+                due = min(int(done * checks), checks - 1)
+                if due > checked:
                     checked = due
-                    log.pending = check(progress)
+                    gather()
+                    log.pending = check(progress) if check else {}
                     line.checked(log.pending)
                 log.write(report, line.per_second, line.waiting, always=bool(log.pending))
                 if stop():
                     break
                 since = time.perf_counter() - saved_at
-                if interrupted() or since >= max(plan.save_seconds, saving_took / _SAVING_SHARE):
+                late = leads() and since >= max(plan.save_seconds, saving_took / _SAVING_SHARE)
+                ending, save = most(interrupted(), late)
+                if ending or save:
                     began = time.perf_counter()
                     check_weights(learner, progress.step, progress.samples - report.samples, report.samples)
                     run.save_checkpoint(learner, optimizer, progress, memory)
                     saved_at = time.perf_counter()
                     saving_took = saved_at - began
-                if interrupted():
+                if ending:
                     return Outcome(progress, True, tuple(notes))
             check_weights(learner, progress.step, start.samples, progress.samples - start.samples)
         except Diverged as diverged:
@@ -226,6 +238,7 @@ def fit(
             log.append({"step": diverged.step, "diverged": diverged.what})
             raise
         run.save_checkpoint(learner, optimizer, progress, memory)
+        gather()
     return Outcome(progress, False, tuple(notes))
 
 
@@ -235,13 +248,14 @@ def fit_recipe(
     batches: Batches,
     train: Train,
     *,
-    unit: str,
-    check: Callable[[Progress], dict[str, Any]],
+    unit: str = "samples",
+    check: Callable[[Progress], dict[str, Any]] | None = None,
 ) -> Outcome:
     """Learn an objective of pictures or clips as a recipe says, and watch over it; see :func:`fit`.
 
     Args:
         unit: what a sample is called.
+        check: the leading rank's.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
@@ -250,7 +264,7 @@ def fit_recipe(
     optimizer = adamw(learner, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(train, unit=unit, per_sample=1, checks=_FEW_CHECKS)
     watch = watch_over(learner.objective, batches.spec, batches.size, math.inf)
-    steps = gradient_steps(learner, batches.starting, optimizer, plan)
+    steps = gradient_steps(learner, batches.shared(place(), world()).starting, optimizer, plan)
     outcome = fit(run, learner, optimizer, steps, plan, check=check, watch=lambda report: watch(report.measures))
     end_if_interrupted(run, outcome)
     return outcome

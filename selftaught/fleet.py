@@ -5,6 +5,7 @@ optimizer's moments, and the whole of one layer only while it is computed (torch
 stage: Rajbhandari et al. 2020, section 5). Nothing else differs.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -40,7 +41,9 @@ class Fleet:
         if self.size > 1:
             normed_together(learner)
             if not isinstance(learner, FSDPModule):
-                self._forward = DistributedDataParallel(learner, broadcast_buffers=False, bucket_cap_mb=_BUCKET_MB)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", FutureWarning)  # torch 2.13 has another name, which 2.9 has not
+                    self._forward = DistributedDataParallel(learner, broadcast_buffers=False, bucket_cap_mb=_BUCKET_MB)
 
     def __call__(self, batch: Batch) -> Sums:
         """The learner's sums over its part of a batch."""

@@ -23,6 +23,7 @@ from selftaught.preparing import Pretraining
 from selftaught.pretrained import head_parts
 from selftaught.privacy import NOT_COVERED, SEEDED, forget_key, noise_key
 from selftaught.private_steps import private_steps
+from selftaught.ranks import place, world
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
 
@@ -40,6 +41,7 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     """
     train = ready.recipe.train
     assert train.rate is not None
+    threads = None if world() > 1 else train.threads
     watch = watch_over(ready.objective, ready.spec, ready.batches.size, ready.baseline.entropy)
     optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(
@@ -47,10 +49,11 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         unit="tokens",
         per_sample=round(ready.plan.sample_tokens),
         checks=_affordable_checks(ready),
-        threads=train.threads,
+        threads=threads,
     )
     if ready.guarantee is None:
-        steps = gradient_steps(ready.learner, ready.batches.parted(train.threads or 1).starting, optimizer, plan)
+        batches = ready.batches.parted(threads or 1).shared(place(), world())
+        steps = gradient_steps(ready.learner, batches.starting, optimizer, plan)
     else:
         key = noise_key(run, ready.recipe)
         steps = private_steps(ready.learner, ready.batches, optimizer, plan, ready.guarantee, key)

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError, saving
 from selftaught.loop import Progress
+from selftaught.ranks import leads
 
 KEPT_CHECKPOINTS = 2
 MANIFEST = "MANIFEST.json"
@@ -40,9 +41,11 @@ class Run:
 
     Args:
         folder: its path; made by :meth:`locked`.
+        prepared: whether what the run needs has been put there by another rank.
     """
 
     folder: Path
+    prepared: bool = False
 
     @property
     def model(self) -> Path:
@@ -62,8 +65,8 @@ class Run:
 
     @property
     def has_begun(self) -> bool:
-        """Whether there is a checkpoint to go on from."""
-        return bool(self._steps())
+        """Whether there is a checkpoint to go on from, or the other ranks go on from here: what is there is used."""
+        return self.prepared or bool(self._steps())
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -108,6 +111,8 @@ class Run:
             extra: JSON-ready facts to find again in :class:`Checkpoint`.
         """
         place = self.checkpoints / f"step-{progress.step:09d}"
+        if not leads():
+            return place
         moments, scalars = _optimizer_state(optimizer)
         state = {"progress": asdict(progress), "optimizer": scalars, "extra": extra}
         with written_aside(place) as aside:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from selftaught.data.pair_source import holds_pairs
 from selftaught.data.picture_source import holds_pictures
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
+from selftaught.fit import fit_recipe
 from selftaught.flamingo.preparing import prepare_caption_pretraining
 from selftaught.flamingo.pretraining import caption_summary, run_caption_pretraining
 from selftaught.pairs.preparing import PairPretraining, prepare_pair_pretraining
@@ -25,7 +26,8 @@ from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pr
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretraining import run_pretraining, summary
-from selftaught.recipe import Recipe, compose, settled
+from selftaught.ranks import agreed, leads, place, world
+from selftaught.recipe import Recipe, compose, read_recipe, settled
 from selftaught.report import read_report
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
@@ -117,6 +119,8 @@ def pretrain(
     if epsilon is not None and not private:
         raise SelftaughtError("--epsilon is for a private run", do="add --private")
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
+    if world() > 1 and asked.privacy.epsilon is not None:
+        raise SelftaughtError("a private run trains in one process", do="start it without torchrun")
     if private and asked.privacy.epsilon is None:
         raise SelftaughtError("--private needs to know how much may be told", do="add --epsilon 8, or less")
     way = _way(asked.objective.name)
@@ -124,25 +128,43 @@ def pretrain(
         raise SelftaughtError(f"--private is for text, and {asked.objective.name} is not", do="leave --private out")
     check_recipe(asked)
     run = Run(Path(out) if out else Path("runs") / f"{_label(asked.data.path)}-{asked.objective.name}")
+    if not leads():
+        return _led(run, way)
     with run.locked():
         before = settled(run.recipe, asked)
         if before is not None and (done := read_report(run, "pretrain")) is not None:
+            agreed(_END)
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(run.folder)  # it may have been moved
             return tell(done, way.summary(done), json=json)
         ready = way.prepare(run, before or asked)
         for line in ready.plan.lines():
             note(line)
+        if dry_run or preview:
+            agreed(_END)
         if dry_run:
             return tell(ready.plan.to_json(), ["dry run: nothing was trained"], json=json)
         if preview:
             return _previewed(run, ready, json)
+        ready.batches.shared(place(), world())  # or refuse before anything is written
         replace_file(run.recipe, ready.recipe.to_yaml())
         note(f"recipe      {run.recipe}")
         note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
         note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
+        agreed(_TRAIN)
         report = way.run(run, ready)
     return tell(report, way.summary(report), json=json)
+
+
+_TRAIN, _END = "train", "end"  # what the rank that leads tells the others to do
+
+
+def _led(run: Run, way: "_Way") -> dict[str, Any]:
+    """What the other ranks do: wait until the first has prepared the run, if it does not end with that, and train."""
+    if agreed(None) == _TRAIN:
+        ready = way.prepare(replace(run, prepared=True), read_recipe(run.recipe))
+        fit_recipe(run, ready.learner, ready.batches, ready.recipe.train)
+    return {}
 
 
 def _previewed(run: Run, ready: Any, json: bool) -> dict[str, Any]:
@@ -179,6 +201,8 @@ _WORDS = _Way(prepare_word_pretraining, run_word_pretraining, word_summary)
 
 def _way(objective: str) -> _Way:
     if objective in WORD_OBJECTIVES:
+        if world() > 1:
+            raise SelftaughtError(f"{objective} trains on the cores of one process", do="start it without torchrun")
         return _WORDS
     if alone := sorted(WORD_OBJECTIVES.keys() & set(objective.split("+"))):
         raise SelftaughtError(
