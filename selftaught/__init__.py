@@ -14,6 +14,7 @@ from selftaught.threads import share_cores
 
 _VERBS = (
     "check",
+    "prepare",
     "pretrain",
     "finetune",
     "verdict",
@@ -36,6 +37,7 @@ __all__ = [
     "finetune",
     "generate",
     "predict",
+    "prepare",
     "pretrain",
     "search",
     "similarity",

@@ -10,6 +10,7 @@ from selftaught.threads import share_cores
 
 VERBS = {
     "check": "What is in the data, what is wrong with it, will it be enough.",
+    "prepare": "Clean a large corpus, drop copies, and write shards that pretrain reads.",
     "pretrain": "Turn unlabelled text into a pretrained model.",
     "finetune": "Teach a pretrained model a task from labels.",
     "verdict": "Did self-supervision help? The label-efficiency curve beside honest baselines.",

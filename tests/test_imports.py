@@ -28,6 +28,7 @@ FLOORS = (
             "facts",
             "vector_index",
             "word2vec",
+            "corpus",
             "pictures",
             "pairs",
             "video",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from selftaught.data.prepared import prepared_shards
 from selftaught.data.tally import WHOLE_FILE, Quarantined
 from selftaught.errors import SelftaughtError
 
@@ -53,10 +54,11 @@ class Found:
 def find_files(path: Path, name: str) -> Found:
     """The data files at ``path``, a file or a folder that is walked in the sorted order of its path parts.
 
-    Hidden entries are passed over. A folder reached twice, by a link, is read once.
+    Hidden entries are passed over. A folder reached twice, by a link, is read once. Of a prepared corpus the shards are
+    the files.
 
     Raises:
-        SelftaughtError: nothing is there, or it is neither a file nor a folder.
+        SelftaughtError: nothing is there, it is neither a file nor a folder, or a prepared corpus that is not whole.
     """
     if not name:
         raise SelftaughtError("no file or folder is named", do="name one; the folder you are in is .")
@@ -69,6 +71,8 @@ def find_files(path: Path, name: str) -> Found:
         ) from None
     found = Found()
     if stat.S_ISDIR(mode):
+        if (shards := prepared_shards(path)) is not None:
+            return Found([given_file(shard, f"{name.rstrip('/' + os.sep) or name}/{shard.name}") for shard in shards])
         _gather(path, name.rstrip("/" + os.sep) or name, set(), found)
     elif stat.S_ISREG(mode):
         found.files.append(given_file(path, name))

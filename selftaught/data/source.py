@@ -57,7 +57,7 @@ def _text_files(found: Found, text: str | None, name: str) -> TextFiles:
     mistakes: list[SelftaughtError] = []
     for file in found.files:
         try:
-            files.append(_open(file, text))
+            files.append(open_file(file, text))
         except Damaged as damaged:
             refused.append(Quarantined(file.name, WHOLE_FILE, str(damaged)))
         except SelftaughtError as error:
@@ -73,7 +73,13 @@ def _text_files(found: Found, text: str | None, name: str) -> TextFiles:
     return TextFiles(tuple(files), tuple(refused), _describe(files, refused, found, size), size, _fingerprint(files))
 
 
-def _open(file: DataFile, text: str | None) -> PlainFile | ColumnFile:
+def open_file(file: DataFile, text: str | None) -> PlainFile | ColumnFile:
+    """How one file is read.
+
+    Raises:
+        Damaged: nobody can read it.
+        SelftaughtError: no column of it holds text, or not the one asked for.
+    """
     if file.kind == "text":
         return PlainFile(file, text_encoding(file))
     records, sample = open_records(file, file.kind)

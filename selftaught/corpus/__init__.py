@@ -1,0 +1,1 @@
+"""Preparing a corpus: documents cleaned, freed of copies, and written as shards, whatever their number."""

@@ -1,0 +1,228 @@
+"""From data to a corpus in three passes over units of work, each of them done once and found again after a kill.
+
+    CORPUS/shard-00000.parquet …   text, file, line, language
+    CORPUS/rejected.jsonl          every document and row that is not in it: file, line, rule, why
+    CORPUS/MANIFEST.json           what was asked, all counts, and the SHA-256 of every shard
+    CORPUS/.work-…/                what the passes leave for each other, until the corpus is done
+
+Which worker does what, and when, changes nothing: a unit's files depend on the unit alone, and everything is put
+together in the order of the units.
+"""
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+from selftaught.corpus.cleaning import HELD_OUT, UNREADABLE, Cleaning, facts_sum, rejected
+from selftaught.corpus.copies import Copies, ranges, unit_names
+from selftaught.corpus.engine import Engine
+from selftaught.corpus.held_out import HeldOut
+from selftaught.corpus.job import Facts, Job
+from selftaught.corpus.language import LANGUAGES
+from selftaught.corpus.minhash import BANDS
+from selftaught.corpus.place import Place
+from selftaught.corpus.quality import RULES
+from selftaught.corpus.selecting import Selecting
+from selftaught.corpus.units import Unit, units_of
+from selftaught.data.files import suggestion
+from selftaught.data.prepared import FORMAT, MANIFEST
+from selftaught.data.source import open_text
+from selftaught.data.tally import Tally
+from selftaught.errors import SelftaughtError
+
+REJECTED = "rejected.jsonl"
+STEPS = ("language", "same", "alike")
+_WORK = ".work-"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a user wants of a corpus.
+
+    Args:
+        data: a folder, a file, ``builtin:NAME``, ``hf:NAME`` or a URL.
+        text: the column to read.
+        languages: those to keep; empty for all.
+        without: rules and steps that are left out.
+        personal: whether personal numbers and addresses are removed.
+        held_out: an evaluation set that must not be in it.
+    """
+
+    data: str
+    text: str | None = None
+    languages: tuple[str, ...] = LANGUAGES
+    without: tuple[str, ...] = ()
+    personal: bool = False
+    held_out: str | None = None
+    rules: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = (*RULES, *STEPS)
+        for name in self.without:
+            if name not in names:
+                near = suggestion(name, names)
+                raise SelftaughtError(f"there is no rule {name!r}", do=near or "the rules are " + ", ".join(names))
+        for name in self.languages:
+            if name not in LANGUAGES:
+                raise SelftaughtError(f"the language {name!r} cannot be told", do="take en, zh, or any")
+        object.__setattr__(self, "rules", tuple(name for name in RULES if name not in self.without))
+
+
+def prepare_corpus(asked: Asked, out: str, engine: Engine) -> tuple[Facts, bool]:
+    """Make the corpus, or go on with it.
+
+    Returns:
+        its manifest, and whether there was anything to do.
+
+    Raises:
+        SelftaughtError: the data cannot be read, nothing of it is kept, or there is something else at ``out``.
+    """
+    place, refused = Place(out), Tally()
+    units = units_of(asked.data, refused=refused)
+    held_out = _held_out(asked)
+    digest = _fingerprint(asked, units, held_out)
+    manifest = _begun(place, digest)
+    if manifest is not None and manifest["finished"] and _is_whole(place, manifest):
+        _clear(place)
+        return manifest, False
+    job = Job(
+        out=out,
+        work=f"{_WORK}{digest[:16]}",
+        text=asked.text,
+        languages=() if "language" in asked.without else asked.languages,
+        rules=asked.rules,
+        exact="same" not in asked.without,
+        near="alike" not in asked.without,
+        personal=asked.personal,
+        held_out=held_out is not None,
+    )
+    started = {"format": FORMAT, "finished": False, "fingerprint": digest}
+    place.write(MANIFEST, _json(started))
+    _clear(place, but=job.work)
+    if manifest is None:  # another preparation may have been given up here
+        for name in place.names():
+            if name.startswith("shard-"):
+                place.remove(name)
+    if held_out is not None:
+        place.write(f"{job.work}/{HELD_OUT}", held_out)
+    cleaned = list(engine.map(Cleaning(job), units))
+    names = unit_names(units)
+    if not any(one["documents"] for one in cleaned):
+        raise SelftaughtError(f"there is no text in {asked.data}{_first_reason(job, names, refused)}", where=asked.data)
+    offsets = tuple(accumulate((one["kept"] for one in cleaned), initial=0))
+    wanted = ranges(job, 1 + BANDS if job.near else 1, offsets[-1])
+    list(engine.map(Copies(job, names, offsets[:-1]), wanted))
+    selected = list(engine.map(Selecting(job, names, offsets, tuple(wanted)), range(len(units))))
+    manifest = {**started, "finished": True, **_facts(asked, cleaned, selected, refused)}
+    manifest["rejected"] = {"name": REJECTED, "sha256": _put_rejected(job, names, refused)}
+    if not manifest["kept"]:
+        raise SelftaughtError(
+            f"nothing is left of {asked.data}: {_losses(manifest)}",
+            where=f"{out}/{REJECTED}",
+            do="see there why, and leave rules out with --without",
+        )
+    place.write(MANIFEST, _json(manifest))
+    _clear(place)
+    return manifest, True
+
+
+def _facts(asked: Asked, cleaned: Sequence[Facts], selected: Sequence[Facts], refused: Tally) -> Facts:
+    shards = [one["shard"] for one in selected if one["shard"]["documents"]]
+    dropped = facts_sum(list(cleaned), "dropped") | facts_sum(list(selected), "dropped")
+    known = {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(asked).items()}
+    return {
+        "asked": known,
+        "documents": sum(one["documents"] for one in cleaned),
+        "kept": sum(one["documents"] for one in shards),
+        "dropped": dropped,
+        "rows": sum(one["rows"] for one in cleaned) + refused.rows,
+        "unreadable": sum(one["unreadable"] for one in cleaned) + refused.quarantined,
+        "personal": facts_sum(list(cleaned), "personal"),
+        "characters": sum(one["characters"] for one in shards),
+        "shards": shards,
+    }
+
+
+def _losses(manifest: Facts) -> str:
+    parts = [f"{name} {count}" for name, count in manifest["dropped"].items()]
+    return ", ".join([*parts, *([f"unreadable rows {manifest['unreadable']}"] if manifest["unreadable"] else [])])
+
+
+def _held_out(asked: Asked) -> bytes | None:
+    if asked.held_out is None:
+        return None
+    return HeldOut.of(row.text for row in open_text(asked.held_out).rows(Tally())).to_bytes()
+
+
+def _fingerprint(asked: Asked, units: Sequence[Unit], held_out: bytes | None) -> str:
+    """Changes with whatever the corpus depends on."""
+    parts: list[Any] = [FORMAT, asdict(asked), [asdict(unit) for unit in units]]
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
+    digest.update(held_out or b"")
+    return digest.hexdigest()
+
+
+def _begun(place: Place, digest: str) -> Facts | None:
+    """The manifest that is there already, if it is of this very corpus.
+
+    Raises:
+        SelftaughtError: the folder holds something else.
+    """
+    content = place.read(MANIFEST)
+    if content is None:
+        if any(not name.startswith(".") for name in place.names()):
+            raise SelftaughtError("this folder is not empty", where=place.url, do="choose another --out")
+        return None
+    try:
+        manifest: Facts = json.loads(content)
+        known = manifest["fingerprint"]
+    except (ValueError, KeyError, TypeError):
+        raise SelftaughtError(
+            f"{MANIFEST} is not one of a corpus", where=place.url, do="choose another --out"
+        ) from None
+    if known != digest and manifest["finished"]:
+        raise SelftaughtError(
+            "there is another corpus, or the data has changed since", where=place.url, do="choose another --out"
+        )
+    return manifest if known == digest else None
+
+
+def _is_whole(place: Place, manifest: Facts) -> bool:
+    files = [*manifest["shards"], manifest["rejected"]]
+    return all(place.holds(file["name"], file["sha256"]) for file in files)
+
+
+def _clear(place: Place, but: str = "") -> None:
+    """Remove what earlier passes left, and half-written files."""
+    for name in place.names():
+        if (name.startswith(_WORK) or name.endswith(".partial")) and name != but:
+            place.remove(name)
+
+
+def _put_rejected(job: Job, names: Sequence[str], refused: Tally) -> str:
+    """What was not kept, of all units in their order; the SHA-256."""
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, REJECTED)
+        with file.open("wb") as out:
+            for one in refused.records:
+                out.write(rejected(one.file, one.line, UNREADABLE, one.why).encode())
+            for name in names:
+                for step in ("clean", "selected"):
+                    out.write(job.place.read(f"{job.work}/{step}/{name}.rejected.jsonl") or b"")
+        return job.place.put(file, REJECTED)
+
+
+def _first_reason(job: Job, names: Sequence[str], refused: Tally) -> str:
+    lines = [rejected(one.file, one.line, UNREADABLE, one.why).encode() for one in refused.records[:1]]
+    for name in names:
+        lines += (job.place.read(f"{job.work}/clean/{name}.rejected.jsonl") or b"").splitlines()[:1]
+    return f": {json.loads(lines[0])['why']}" if lines else ""
+
+
+def _json(value: Facts) -> bytes:
+    return json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True).encode()

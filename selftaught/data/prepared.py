@@ -1,0 +1,38 @@
+"""A corpus that ``prepare`` made: its manifest says which files are text, and what they must be to the bit."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from selftaught.data.store import sha256_of
+from selftaught.errors import SelftaughtError
+
+MANIFEST = "MANIFEST.json"
+FORMAT = "selftaught corpus 1"
+
+
+def prepared_shards(folder: Path) -> list[Path] | None:
+    """The shards of a prepared corpus, verified; None if the folder is none.
+
+    Raises:
+        SelftaughtError: it is not finished, or a shard is missing or damaged.
+    """
+    try:
+        manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        return None
+    if not manifest["finished"]:
+        raise SelftaughtError(
+            "this corpus is not finished", where=str(folder), do="run the same prepare command again; it goes on"
+        )
+    shards = [folder / shard["name"] for shard in manifest["shards"]]
+    for file, shard in zip(shards, manifest["shards"], strict=True):
+        if not file.is_file() or sha256_of(file) != shard["sha256"]:
+            raise SelftaughtError(
+                "the corpus is damaged: this shard does not match its SHA-256",
+                where=str(file),
+                do="run the same prepare command again; it is made anew",
+            )
+    return shards
