@@ -19,7 +19,7 @@ from torch import nn
 from selftaught.errors import SelftaughtError, saving
 from selftaught.objective import Objective, Sum
 from selftaught.randomness import derive
-from selftaught.ranks import ranks
+from selftaught.ranks import world
 from selftaught.recipe import Recipe
 from selftaught.run import Run
 
@@ -195,7 +195,7 @@ def refuse_what_has_no_bound(objective: Objective) -> None:
                 f"{member.name} cannot be trained with --private: {why}",
                 do="mlm and causal_lm can, for text; selftaught objectives lists all",
             )
-    if ranks() > 1:
+    if world() > 1:
         raise SelftaughtError("--private trains in one process, and these are several", do="leave torchrun out")
 
 

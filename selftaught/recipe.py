@@ -185,7 +185,13 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         if not equals:
             raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
         _put(tree, key.strip(), _value(setting, value))
-    return _validated(tree, str(file) if file else "")
+    found = _validated(tree, str(file) if file else "")
+    if found.privacy.epsilon is not None and found.verb != "pretrain":
+        raise SelftaughtError(
+            f"{found.verb} cannot be private: it looks at the data in ways that no noise covers",
+            do="leave the recipe keys of privacy out; docs/private.md says what pretrain does",
+        )
+    return found
 
 
 _MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}

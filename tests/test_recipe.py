@@ -172,3 +172,19 @@ def test_what_is_left_open_is_settled(
     train = Recipe.model_validate({"train": asked}).train
     found = train.settled(samples=100, batch=16, rate=0.1, seconds=60.0, device="cpu", precision="fp32")
     assert (found.steps, found.seconds, found.batch, found.epochs) == (steps, seconds, batch, None)
+
+
+def test_only_pretraining_can_be_private() -> None:
+    """A promise that nothing keeps is worse than none."""
+    assert compose({"verb": "pretrain", "privacy.epsilon": 8.0}).privacy.epsilon == 8.0
+    with pytest.raises(SelftaughtError, match="finetune cannot be private"):
+        compose({"verb": "finetune"}, settings=["privacy.epsilon=8"])
+
+
+def test_a_private_run_s_budget_of_seconds_became_steps(tmp_path: Path) -> None:
+    asked = compose({"train.seconds": 600.0, "privacy.epsilon": 8.0})
+    begun = asked.model_copy(update={"train": asked.train.model_copy(update={"steps": 40, "seconds": None})})
+    (tmp_path / "recipe.yaml").write_text(begun.to_yaml(), encoding="utf-8")
+    resumed = settled(tmp_path / "recipe.yaml", asked)
+    assert resumed is not None
+    assert (resumed.train.steps, resumed.train.seconds) == (40, None)
