@@ -1,11 +1,17 @@
 """The benchmarks can be asked how they are used; what they measure is for a quiet machine."""
 
+import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from benchmarks import objectives, retention
+from benchmarks import memorisation, objectives, retention
+from selftaught.data.corpus import hold_out, scan
+from selftaught.data.source import open_text
+from selftaught.data.tally import Tally
+from selftaught.randomness import derive
 
 NAMES = [
     *("budget", "clm_vs_trainer", "mlm_vs_trainer", "objectives", "order", "prepare", "retention", "sharing"),
@@ -56,3 +62,14 @@ def test_objectives_are_compared_seed_by_seed() -> None:
     assert [electra["difference"][name] for name in ("mean", "low", "high")] == pytest.approx([0.1, 0.1, 0.1])
     _, one = objectives.compared(key, {name: seeds[:1] for name, seeds in scores.items()})
     assert one["difference"]["low"] is None
+
+
+def test_canaries_are_planted_as_often_as_they_say_and_never_held_out(tmp_path: Path) -> None:
+    canaries, file = memorisation.Canaries.of(1), tmp_path / "planted.jsonl"
+    canaries.plant([f"A message, number {i}, about nothing in particular." for i in range(400)], file, seed=1)
+    rows = [json.loads(line)["text"] for line in file.read_text(encoding="utf-8").splitlines()]
+    assert {sentence: rows.count(sentence) for sentence in canaries.planted} == canaries.planted
+    held = hold_out(scan(open_text(file, text="text"), Tally()).sizes, derive("hold out", 1))
+    assert not canaries.planted.keys() & {rows[document] for document in held}
+    assert not canaries.planted.keys() & {*canaries.references}
+    assert len({*canaries.references}) == memorisation.REFERENCES
