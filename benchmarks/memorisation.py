@@ -17,7 +17,6 @@ import json
 import math
 import tempfile
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -62,16 +61,18 @@ class Canaries:
 
     def plant(self, texts: list[str], file: Path, seed: int) -> None:
         """Write the texts and the canaries among them, in an order in which no canary is held out."""
-        copies = [sentence for sentence, times in self.planted.items() for _ in range(times)]
-        everything = [*texts, *copies]
-        for attempt in count():
-            order = np.random.default_rng(derive("order", seed, attempt)).permutation(len(everything))
-            rows = [everything[i] for i in order]
+        rows = [*texts, *(sentence for sentence, times in self.planted.items() for _ in range(times))]
+        drawn = np.random.default_rng(derive("order", seed))
+        drawn.shuffle(rows)
+        while True:
             file.write_text("".join(json.dumps({"text": row}) + "\n" for row in rows), encoding="utf-8")
-            sizes = scan(open_text(file, text="text"), Tally()).sizes
-            held = hold_out(sizes, derive("hold out", seed))
-            if not set(copies) & {rows[i] for i in held}:
+            held = hold_out(scan(open_text(file, text="text"), Tally()).sizes, derive("hold out", seed))
+            wrong = [i for i in held if rows[i] in self.planted]
+            if not wrong:
                 return
+            free = [i for i, row in enumerate(rows) if i not in held and row not in self.planted]
+            for i, j in zip(wrong, drawn.choice(free, len(wrong), replace=False).tolist(), strict=True):
+                rows[i], rows[j] = rows[j], rows[i]
 
     def exposures(self, run: Path) -> dict[int, list[float]]:
         """Bits of exposure of each canary, by how often it was planted."""
