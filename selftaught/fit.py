@@ -4,7 +4,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from selftaught.data.loader import Batches
 from selftaught.errors import saving
 from selftaught.fleet import Fleet
 from selftaught.health import Diverged, check_weights, watch_over
+from selftaught.identity import identity_of, refuse_another
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
 from selftaught.optim import adamw
@@ -28,6 +29,7 @@ from selftaught.schedule import Schedule
 
 _LOG_SECONDS = 0.5
 _FEW_CHECKS = 8
+_IDENTITY = "identity"
 _SAVING_SHARE = 0.05  # of the time, at most, goes into checkpoints
 
 
@@ -172,6 +174,7 @@ def fit(
     stop: Callable[[], bool] = lambda: False,
     memory: dict[str, Any] | None = None,
     gather: Callable[[], None] = lambda: None,
+    about: Mapping[str, str] = {},
 ) -> Outcome:
     """Run to the end of the budget, from the newest checkpoint if there is one.
 
@@ -185,15 +188,20 @@ def fit(
         stop: asked before the first step and after each whether to end early.
         memory: JSON-ready facts that ``check`` keeps from call to call; saved and restored with the checkpoints.
         gather: called on all ranks before ``check`` and at the end, to bring together what it measures.
+        about: fingerprints of the data and the tokenizer, where they are not in the run folder.
 
     Raises:
+        SelftaughtError: before the first step, if the checkpoints are of something else.
         Diverged: if the loss, a gradient or a weight stops being finite; the newest checkpoint is from before.
     """
     with _signals() as interrupted, ProgressLine(plan.unit) as line:
-        found = run.load_checkpoint(learner, optimizer)
+        identity = identity_of(run.folder, about)
+        found = run.load_checkpoint(
+            learner, optimizer, lambda extra: refuse_another(extra.get(_IDENTITY, {}), identity, run.checkpoints)
+        )
         start = found.progress if found else Progress()
         memory = {} if memory is None else memory
-        memory |= found.extra if found else {}
+        memory |= {name: fact for name, fact in (found.extra if found else {}).items() if name != _IDENTITY}
         notes = [f"a damaged checkpoint was passed over: {what}" for what in (found.damaged if found else ())]
         log = _Log(run)
         log.cut_back(start.step)
@@ -227,7 +235,7 @@ def fit(
                 if ending or save:
                     began = time.perf_counter()
                     check_weights(learner, progress.step, progress.samples - report.samples, report.samples)
-                    run.save_checkpoint(learner, optimizer, progress, memory)
+                    run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity})
                     saved_at = time.perf_counter()
                     saving_took = saved_at - began
                 if ending:
@@ -237,7 +245,7 @@ def fit(
             notes.append(diverged.what)
             log.append({"step": diverged.step, "diverged": diverged.what})
             raise
-        run.save_checkpoint(learner, optimizer, progress, memory)
+        run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity})
         gather()
     return Outcome(progress, False, tuple(notes))
 

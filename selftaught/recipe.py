@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from selftaught.data.files import not_a_file
+from selftaught.data.unchanged import short_digest
 from selftaught.errors import SelftaughtError
 from selftaught.schedule import Course
 
@@ -227,8 +228,11 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
         if key in resolved and before.train.steps is not None:
             continue  # to steps, when the run began
         if key not in may_change and value is not None and not _same(key, old.get(key), value):
+            other = before.model_dump()
+            _put(other, key, value)
             raise SelftaughtError(
-                f"this run was started with {key} = {old.get(key)!r}, not {value!r}",
+                f"this run was started with {key} = {old.get(key)!r}, not {value!r} "
+                f"(recipe {fingerprint(before)}, not {fingerprint(_validated(other, str(file)))})",
                 where=str(file),
                 do="choose another --out, or repeat the command it was started with",
             )
@@ -247,6 +251,16 @@ def _same_step(before: Train, asked: Train) -> dict[str, int]:
     ):
         return {}
     return {"train.batch": asked.batch, "train.accumulate": asked.accumulate}
+
+
+def fingerprint(recipe: Recipe) -> str:
+    """Of all that decides what a run computes, with the samples of a step instead of how it is put together."""
+    train = recipe.train
+    facts = {key: value for key, value in _flat(recipe.model_dump(mode="json")).items() if key not in _MAY_CHANGE}
+    for key in facts.keys() & _PATHS:
+        facts[key] = os.path.normpath(facts[key]) if facts[key] else None
+    del facts["train.batch"], facts["train.accumulate"]
+    return short_digest({**facts, "samples": train.batch * train.accumulate if train.batch else None})
 
 
 def read_recipe(file: Path) -> Recipe:

@@ -15,7 +15,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -125,10 +125,18 @@ class Run:
                 shutil.rmtree(done_with)  # the partial ones are from kills
         return place
 
-    def load_checkpoint(self, learner: nn.Module, optimizer: torch.optim.Optimizer) -> "Checkpoint | None":
+    def load_checkpoint(
+        self,
+        learner: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        accept: Callable[[dict[str, Any]], None] = lambda extra: None,
+    ) -> "Checkpoint | None":
         """Restore the newest checkpoint that is whole; None if there is none at all.
 
         The damaged ones that were passed over are named in the result.
+
+        Args:
+            accept: raises if one with such ``extra`` facts is not to be gone on from; nothing is restored then.
 
         Raises:
             SelftaughtError: if there are checkpoints and every one is damaged.
@@ -140,6 +148,7 @@ class Run:
                 damaged.append(problem)
                 continue
             state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+            accept(state["extra"])
             restore_learner(learner, load_file(place / "learner.safetensors"))
             _restore_optimizer(optimizer, load_file(place / "optimizer.safetensors"), state["optimizer"])
             return Checkpoint(Progress(**state["progress"]), state["extra"], tuple(damaged))

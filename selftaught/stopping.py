@@ -1,6 +1,6 @@
 """Training that keeps its best weights, by a score on examples set aside, which also says when to stop."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,7 @@ def fit_to_best(
     *,
     measures: Measures | None,
     patience: int,
+    about: Mapping[str, str] = {},
 ) -> Outcome:
     """Fit, and leave the learner with its best weights; with those of the last step where nothing is set aside.
 
@@ -53,6 +54,7 @@ def fit_to_best(
         trained: what is trained: the learner, or what holds it.
         measures: None where there are too few examples to set any aside.
         patience: so many checks in a row without a better score end the training.
+        about: see :func:`selftaught.fit.fit`.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
@@ -79,6 +81,7 @@ def fit_to_best(
         check=check,
         stop=lambda: memory.get("stale", 0) >= patience,
         memory=memory,
+        about=about,
     )
     end_if_interrupted(run, outcome)
     if measures is not None:

@@ -12,6 +12,7 @@ from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
+from selftaught.data.unchanged import short_digest
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
 from selftaught.finetuning import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
@@ -180,6 +181,10 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
         plan,
         measures=made.stopping_measures if made.stop else None,
         patience=ready.task.patience,
+        about={
+            "data": short_digest([repr(example) for example in ready.examples.examples]),
+            "tokenizer": ready.pretrained.tokenizer.fingerprint[:12],
+        },
     )
     report = _finish(run, ready, outcome)
     best_file(run).unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,9 @@ from selftaught.data.tokenise import (
     train_tokenizer,
     vocabulary_size,
 )
+from selftaught.data.unchanged import is_there, refuse_other_data
 from selftaught.data.wordwise import WordwiseEncoder
-from selftaught.errors import saving
+from selftaught.errors import SelftaughtError, saving
 from selftaught.pretext.sentences import CONTEXT, sentence_starts
 from selftaught.pretext.words import CJK_RANGES, is_cjk
 from selftaught.randomness import Randomness, derive
@@ -173,12 +175,14 @@ def prepare(
         vocab_size: of a tokenizer to learn; from the corpus' size if not given.
         tokenizer: one to use instead of learning one.
         sentences: write down where sentences begin, for samples that are made of them.
-        keep: use what is there even if the data has changed since, or is gone: a run that has begun goes on with the
-            tokens it began with.
+        keep: a run that has begun goes on with the tokens it began with, even if the data is gone.
+
+    Raises:
+        SelftaughtError: if the data or the tokenizer is another than the kept tokens were made of.
     """
     known = _read_json(folder / "corpus.json")
-    if known is None or not keep:
-        source = open_text(data, text=text)
+    source = open_text(data, text=text) if known is None or not keep or is_there(data) else None
+    if source is not None:
         asked = {
             "source": source.fingerprint,
             "text": text,
@@ -186,11 +190,17 @@ def prepare(
             "tokenizer": tokenizer.fingerprint if tokenizer else [kind, vocab_size],
             "sentences": sentences,
         }
-        if known is None or known["asked"] != asked:
-            known = _make(source, folder, asked, seed, kind, vocab_size, tokenizer, sentences)
+        if known is not None and keep:
+            own = load_tokenizer(folder)
+            remake = partial(_make, source, asked=asked, seed=seed, tokenizer=own, sentences=sentences)
+            refuse_other_data(known, source.fingerprint, folder, remake)
+        elif known is None or known["asked"] != asked:
+            known = _make(source, folder, asked, seed, tokenizer, sentences, kind, vocab_size)
+    reader, train = tokenizer or load_tokenizer(folder), TokenStore(folder / "train")
+    _refuse_other_tokenizer(train.manifest.tokenizer, reader.fingerprint, folder)
     return Corpus(
-        tokenizer or load_tokenizer(folder),
-        TokenStore(folder / "train"),
+        reader,
+        train,
         TokenStore(folder / "held_out"),
         known["description"],
         known["tally"],
@@ -199,15 +209,25 @@ def prepare(
     )
 
 
+def _refuse_other_tokenizer(before: str, now: str, folder: Path) -> None:
+    """Tokens mean something to the tokenizer alone that made them."""
+    if before != now:
+        raise SelftaughtError(
+            f"the tokens were made with another tokenizer: its fingerprint is {before[:12]}, this one's {now[:12]}",
+            where=str(folder),
+            do="restore the tokenizer, or choose another --out",
+        )
+
+
 def _make(
     source: TextSource,
     folder: Path,
     asked: dict[str, Any],
     seed: int,
-    kind: TrainedKind,
-    vocab_size: int | None,
     tokenizer: TextTokenizer | None,
     sentences: bool,
+    kind: TrainedKind = "wordpiece",
+    vocab_size: int | None = None,
 ) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "corpus.json").unlink(missing_ok=True)

@@ -19,6 +19,7 @@ from selftaught.data.pair_item import PairItem, PairSource
 from selftaught.data.picture_store import PictureStore, decoded, growing, intact
 from selftaught.data.store import sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
+from selftaught.data.unchanged import refuse_other_data
 from selftaught.errors import SelftaughtError, saving
 
 HELD_OUT = 0.05
@@ -101,7 +102,9 @@ def prepare_pairs(
     """
     asked = {"source": source.fingerprint, "resolution": resolution, "seed": seed, "share": share}
     known = _read(folder / _FACTS)
-    if known is None or (not keep and known["asked"] != asked):
+    if known is not None and keep:
+        refuse_other_data(known, source.fingerprint, folder, lambda place: _make(source, place, asked))
+    elif known is None or known["asked"] != asked:
         known = _make(source, folder, asked)
     return _opened(folder, known)
 

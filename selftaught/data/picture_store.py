@@ -23,6 +23,7 @@ from selftaught.data.picture_decoding import PictureProblem
 from selftaught.data.picture_item import PictureItem, PictureSource
 from selftaught.data.store import sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
+from selftaught.data.unchanged import refuse_other_data
 from selftaught.errors import SelftaughtError, saving
 from selftaught.objective import Batch
 from selftaught.randomness import derive
@@ -96,7 +97,9 @@ def prepare_pictures(
     """
     asked = {"source": source.fingerprint, "resolution": resolution, "seed": seed}
     known = _read(folder)
-    if known is None or (not keep and known["asked"] != asked):
+    if known is not None and keep:
+        refuse_other_data(known, source.fingerprint, folder, lambda place: _make(source, place, asked))
+    elif known is None or known["asked"] != asked:
         known = _make(source, folder, asked)
     return _opened(folder, known)
 

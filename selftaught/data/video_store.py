@@ -22,6 +22,7 @@ import torch
 
 from selftaught.data.store import sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
+from selftaught.data.unchanged import refuse_other_data
 from selftaught.data.video_decoding import MOST_FRAMES
 from selftaught.data.video_item import VideoItem, VideoProblem, VideoSource
 from selftaught.errors import SelftaughtError, saving
@@ -189,7 +190,9 @@ def prepare_videos(
     """
     asked = {"source": source.fingerprint, "resolution": resolution, "rate": rate, "seed": seed}
     known = _read(folder)
-    if known is None or (not keep and known["asked"] != asked):
+    if known is not None and keep:
+        refuse_other_data(known, source.fingerprint, folder, lambda place: _make(source, place, asked, tell))
+    elif known is None or known["asked"] != asked:
         known = _make(source, folder, asked, tell)
     return _opened(folder, known)
 

@@ -6,6 +6,7 @@ Phrases cost two readings more or three. Memory holds the words that occur and h
 import json
 from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from selftaught.data.source import open_text
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.text import TextSource
+from selftaught.data.unchanged import is_there, refuse_other_data
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
 from selftaught.word2vec.counting import Tallied
@@ -57,16 +59,19 @@ def prepare_words(
         data: a folder, a file, ``builtin:NAME`` or ``hf:NAME``.
         seed: decides what is held out.
         text: the column to read, where there are columns.
-        keep: use what is there even if the data has changed since, or is gone.
+        keep: go on with what is there, even if the data is gone.
 
     Raises:
         SelftaughtError: if no row can be kept, or fewer than two words occur often enough.
     """
     known = _read(folder)
-    if known is None or not keep:
+    if known is None or not keep or is_there(data):
         source = open_text(data, text=text)
         asked = {"source": source.fingerprint, "text": text, "seed": seed, **_cut(objective)}
-        if known is None or known["asked"] != asked:
+        if known is not None and keep:
+            remake = partial(_make, source, asked=asked, objective=objective, seed=seed)
+            refuse_other_data(known, source.fingerprint, folder, remake)
+        elif known is None or known["asked"] != asked:
             known = _make(source, folder, asked, objective, seed)
     vocabulary = Vocabulary(tuple(known["words"]), np.array(known["counts"], np.int64))
     facts = (known["description"], known["tally"], known["chinese"], known["read"])
