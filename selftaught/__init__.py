@@ -1,7 +1,7 @@
 """selftaught turns data that nobody has labelled into a model that needs few labels.
 
-Every verb of the command line is a function here, with the same name and arguments (but ``objectives``: the
-package of objectives has that name)::
+Every verb of the command line is a function here, with the same name and arguments (but ``objectives`` and
+``plan``, which are modules of these names: see :mod:`selftaught.verbs`)::
 
     selftaught.pretrain("docs/", for_="10m", out="run")
     selftaught.verdict("run", "labels.csv")

@@ -22,6 +22,7 @@ VERBS = {
     "search": "The pictures that are nearest to words, or to another picture.",
     "similarity": "How alike texts are in meaning; the nearest of many.",
     "export": "Write a model in a form that runs without this library.",
+    "plan": "What a pretraining of any size takes: operations, memory, communication, storage, failures, time.",
     "objectives": "The objectives and tasks there are, with their options.",
 }
 

@@ -15,6 +15,7 @@ from selftaught.objective import Batch
 from selftaught.optim import adamw
 from selftaught.privacy import Guarantee
 from selftaught.progress import clock
+from selftaught.scaling.arithmetic import STATE_BYTES, attention, kept, training_flops
 from selftaught.schedule import Schedule
 
 _MEASURED_STEPS = 4
@@ -117,21 +118,21 @@ def count_flops(learner: Learner, batch: Batch, length: float) -> float:
     networks = _networks(learner)
     inside = {id(p): p.numel() for network in networks for p in _layers(network)}
     again = sum(network.reused for network in networks)
-    attention = sum(2 * network.layers * length * network.width for network in networks)
+    scores = sum(attention(network.layers, network.width, length) for network in networks)
     asked = [
         n / (batch["size"] * length) * sum(p.numel() for p in part.parameters() if id(p) not in inside)
         for part, n in _parts(learner.heads, batch["n"])
     ]
     taught = sum(
-        sum(p.numel() for p in _layers(network)) + network.reused + 2 * network.layers * length * network.width
+        sum(p.numel() for p in _layers(network)) + network.reused + attention(network.layers, network.width, length)
         for network in _teachers(learner)
     )
-    return 6.0 * (sum(inside.values()) + again + sum(asked) + attention) + 2.0 * taught
+    return training_flops(sum(inside.values()) + again + sum(asked) + scores, taught)
 
 
 def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
-    state = sum(p.numel() * (16 if p.requires_grad else 4) for p in learner.parameters())
+    state = sum(p.numel() * (STATE_BYTES if p.requires_grad else 4) for p in learner.parameters())
     activations = sum(batch["size"] * length * _kept(network, length) for network in _networks(learner))
     logits = sum(n * _widest(part) for part, n in _parts(learner.heads, batch["n"]))
     return state + 4 * int(activations + 3 * logits)  # the logits, their softmax and their gradient
@@ -157,8 +158,7 @@ def _layers(network: TextBackbone) -> list[nn.Parameter]:
 
 def _kept(network: TextBackbone, length: int) -> int:
     """Numbers kept of each token for going backward."""
-    widths = 10 * network.width + 4 * network.inner
-    return network.layers * (widths + 2 * network.config.num_attention_heads * length)
+    return kept(network.layers, network.width, network.inner, network.config.num_attention_heads, length)
 
 
 def _widest(part: nn.Module) -> int:

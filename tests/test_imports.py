@@ -16,7 +16,7 @@ FLOORS = (
     {"errors", "threads", "randomness", "ranks", "launch", "objective", "memory", "pretext"},
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
     {
-*{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "identity"},
+        *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "identity"},
         *{"lookup", "recipe", "pretrained", "privacy", "private_steps"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
         *{
