@@ -156,6 +156,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
         out = arguments.out or Path(temporary)
+        out.mkdir(parents=True, exist_ok=True)
         for seed in arguments.seeds:
             canaries, file = Canaries.of(seed), out / f"text-{seed}.jsonl"
             canaries.plant(texts, file, seed)

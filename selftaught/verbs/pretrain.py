@@ -26,6 +26,7 @@ from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pr
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretraining import run_pretraining, summary
+from selftaught.privacy import forget_key
 from selftaught.ranks import agreed, leads, place, world
 from selftaught.recipe import Recipe, compose, read_recipe, settled
 from selftaught.report import read_report
@@ -136,6 +137,7 @@ def pretrain(
             agreed(_END)
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(run.folder)  # it may have been moved
+            forget_key(run)  # of a private run that was killed right after its report
             return tell(done, way.summary(done), json=json)
         ready = way.prepare(run, before or asked)
         for line in ready.plan.lines():
