@@ -21,6 +21,7 @@ NAMES = [
         "interaction_vs_alone",
         "memorisation",
         "mae_vs_transformers",
+        "prepare_vs_datatrove",
         "picture_objectives",
         "startup",
         "views_vs_kornia",
@@ -32,8 +33,8 @@ WITHOUT_DATA = ("interaction_vs_alone", "startup", "views_vs_kornia")
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help(name: str) -> None:
-    if name == "prepare":
-        pytest.importorskip("datasets")
+    if name in (peers := {"prepare": "datasets", "prepare_vs_datatrove": "datatrove"}):
+        pytest.importorskip(peers[name])
     done = subprocess.run([sys.executable, "-m", f"benchmarks.{name}", "--help"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "--data" in done.stdout or name in WITHOUT_DATA

@@ -65,10 +65,10 @@ class Ray(Engine):
     def map(self, work: Callable[[T], R], things: Iterable[T]) -> Iterator[R]:
         import ray
 
-        remote = ray.remote(work).options(num_cpus=1, max_retries=3)
+        remote = ray.remote(_done).options(num_cpus=1, max_retries=3)
         waiting: deque[Any] = deque()
         for thing in things:
-            waiting.append(remote.remote(thing))
+            waiting.append(remote.remote(work, thing))
             if len(waiting) >= _AHEAD * self._workers:
                 yield _taken(waiting.popleft())
         while waiting:
@@ -122,6 +122,10 @@ def _cluster(workers: int | None) -> Iterator[Engine]:
     finally:
         if begun:
             ray.shutdown()
+
+
+def _done(work: Callable[[T], R], thing: T) -> R:
+    return work(thing)
 
 
 def _taken(reference: Any) -> Any:

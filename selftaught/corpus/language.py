@@ -40,7 +40,7 @@ def language(reading: Reading) -> str:
 
 def function_share(reading: Reading, hashes: np.ndarray) -> float:
     """The share of the words that are one of these."""
-    return float(np.isin(reading.hashes, hashes).mean())
+    return len(reading.which(hashes)) / len(reading.hashes)
 
 
 def _within(points: np.ndarray, *ranges: tuple[int, int]) -> int:

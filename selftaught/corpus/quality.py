@@ -59,7 +59,7 @@ def letters(r: Reading) -> bool:
 
 def stop_words(r: Reading) -> bool:
     known = _CHINESE_STOP_WORDS if r.unspaced else _STOP_WORDS
-    return int(np.count_nonzero(np.isin(known, r.hashes))) < 2
+    return len(set(r.which(known).tolist())) < 2
 
 
 def line_ends(r: Reading) -> bool:

@@ -66,6 +66,12 @@ class Reading:
         starts = self.words.starts
         return self._prefix.hashes(starts[first], starts[last])
 
+    def which(self, words: np.ndarray) -> np.ndarray:
+        """Which of these words occur, once for each time: places in ``words``, from :func:`word_hashes`."""
+        place = np.searchsorted(words, self.hashes)
+        place[place == len(words)] = 0
+        return place[words[place] == self.hashes]
+
 
 def word_hashes(words: str) -> np.ndarray:
     """The hashes of single words, parted by spaces, sorted: uint64."""
