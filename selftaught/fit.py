@@ -12,10 +12,11 @@ from typing import Any
 import torch
 from torch import nn
 
+from selftaught.backbones.hf import recomputing
 from selftaught.console import note
 from selftaught.data.loader import Batches
 from selftaught.errors import saving
-from selftaught.fleet import Fleet
+from selftaught.fleet import Fleet, bring_together, to_be_trained
 from selftaught.health import Diverged, check_weights, watch_over
 from selftaught.identity import identity_of, refuse_another
 from selftaught.loop import Learner, Progress, Report, train
@@ -25,6 +26,7 @@ from selftaught.progress import ProgressLine
 from selftaught.ranks import agreed, leads, most, place, world
 from selftaught.recipe import Train
 from selftaught.run import Run, replace_file
+from selftaught.saver import Saver
 from selftaught.schedule import Schedule
 
 _LOG_SECONDS = 0.5
@@ -194,7 +196,7 @@ def fit(
         SelftaughtError: before the first step, if the checkpoints are of something else.
         Diverged: if the loss, a gradient or a weight stops being finite; the newest checkpoint is from before.
     """
-    with _signals() as interrupted, ProgressLine(plan.unit) as line:
+    with _signals() as interrupted, ProgressLine(plan.unit) as line, Saver() as saver:
         identity = identity_of(run.folder, about)
         found = run.load_checkpoint(
             learner, optimizer, lambda extra: refuse_another(extra.get(_IDENTITY, {}), identity, run.checkpoints)
@@ -207,7 +209,7 @@ def fit(
         log.cut_back(start.step)
         checks = agreed(plan.checks)
         checked = int(plan.schedule.progress(start.step, start.seconds) * checks) if found else -1
-        progress, saved_at, saving_took = start, time.perf_counter(), 0.0
+        progress, saved_at = start, time.perf_counter()
         if found:
             line.say(f"resuming at step {start.step}")
         for problem in notes:
@@ -230,14 +232,13 @@ def fit(
                 if stop():
                     break
                 since = time.perf_counter() - saved_at
-                late = leads() and since >= max(plan.save_seconds, saving_took / _SAVING_SHARE)
+                late = leads() and since >= max(plan.save_seconds, saver.took / _SAVING_SHARE)
                 ending, save = most(interrupted(), late)
+                saver.look()
                 if ending or save:
-                    began = time.perf_counter()
                     check_weights(learner, progress.step, progress.samples - report.samples, report.samples)
-                    run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity})
+                    run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity}, saver)
                     saved_at = time.perf_counter()
-                    saving_took = saved_at - began
                 if ending:
                     return Outcome(progress, True, tuple(notes))
             check_weights(learner, progress.step, start.samples, progress.samples - start.samples)
@@ -245,9 +246,16 @@ def fit(
             notes.append(diverged.what)
             log.append({"step": diverged.step, "diverged": diverged.what})
             raise
-        run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity})
+        run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity}, saver)
         gather()
     return Outcome(progress, False, tuple(notes))
+
+
+def begun(learner: Learner, train: Train) -> Learner:
+    """What is trained of a learner, as the recipe has it: sharded, or keeping less than it computes."""
+    if train.recompute:
+        recomputing(learner)
+    return to_be_trained(learner, train.shard)
 
 
 def fit_recipe(
@@ -269,11 +277,21 @@ def fit_recipe(
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
     assert train.rate is not None
-    optimizer = adamw(learner, train.rate, weight_decay=train.weight_decay)
+    trained = begun(learner, train)
+    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(train, unit=unit, per_sample=1, checks=_FEW_CHECKS)
     watch = watch_over(learner.objective, batches.spec, batches.size, math.inf)
-    steps = gradient_steps(learner, batches.shared(place(), world()).starting, optimizer, plan)
-    outcome = fit(run, learner, optimizer, steps, plan, check=check, watch=lambda report: watch(report.measures))
+    steps = gradient_steps(trained, batches.shared(place(), world()).starting, optimizer, plan)
+    outcome = fit(
+        run,
+        trained,
+        optimizer,
+        steps,
+        plan,
+        check=check,
+        watch=lambda report: watch(report.measures),
+        gather=lambda: bring_together(learner, trained),
+    )
     end_if_interrupted(run, outcome)
     return outcome
 

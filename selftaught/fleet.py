@@ -5,10 +5,11 @@ optimizer's moments, and the whole of one layer only while it is computed (torch
 stage: Rajbhandari et al. 2020, section 5). Nothing else differs.
 """
 
+import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -21,7 +22,9 @@ from selftaught.backbones.frozen import Frozen
 from selftaught.backbones.hf import layers_of
 from selftaught.backbones.joint_norm import normed_together
 from selftaught.objective import Batch, Sums
-from selftaught.ranks import summed, together, world
+from selftaught.ranks import leads, summed, together, world
+
+L = TypeVar("L", bound=nn.Module)
 
 _BUCKET_MB = 100  # of gradients that are added up at once, while those of the layers below are still computed
 
@@ -91,7 +94,7 @@ class Fleet:
                 parameter.grad /= self.size
 
 
-def sharded(learner: nn.Module) -> nn.Module:
+def sharded(learner: L) -> L:
     """The learner, each of whose layers is shared out among all processes.
 
     Single numbers stay whole in each, and so do networks that are asked and never changed.
@@ -105,6 +108,30 @@ def sharded(learner: nn.Module) -> nn.Module:
             fully_shard(layer, ignored_params=whole)
     fully_shard(learner, ignored_params=whole)
     return learner
+
+
+def to_be_trained(learner: L, shard: bool | None) -> L:
+    """What is trained: the learner; or, to be sharded, a copy of it where it is kept to be measured and saved."""
+    if not shard or world() == 1:
+        return learner
+    trained = copy.deepcopy(learner) if leads() else learner
+    if leads() and next(learner.parameters()).is_cuda:
+        learner.to("cpu")  # until it is measured
+    return sharded(trained)
+
+
+@torch.no_grad()
+def bring_together(learner: nn.Module, trained: nn.Module) -> None:
+    """Give the learner of the rank that leads the weights of what is trained; all ranks come here."""
+    if not any(isinstance(parameter, DTensor) for parameter in trained.parameters()):
+        return
+    if leads():
+        learner.to(next(trained.parameters()).device)
+    kept = learner.state_dict(keep_vars=True)
+    for name, part in trained.state_dict(keep_vars=True).items():
+        whole = unsharded(part.detach())
+        if leads():
+            kept[name].detach().copy_(whole)
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from torch import nn
+from torch.distributed.tensor import DTensor
 
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Objective, Spec, Sum
@@ -34,7 +35,10 @@ def check_finite(quantity: str, value: float, step: int, first_sample: int, samp
 def check_weights(learner: nn.Module, step: int, first_sample: int, samples: int) -> None:
     """Raise :class:`Diverged` unless every weight is finite: a checkpoint must be one to go on from."""
     for name, weight in learner.named_parameters():
-        if not bool(weight.detach().isfinite().all()):
+        own = weight.detach()
+        if isinstance(own, DTensor):
+            own = own.to_local()  # whoever has the others looks at them
+        if not bool(own.isfinite().all()):
             raise Diverged(f"the weight {name} became infinite or no number", step, first_sample, samples)
 
 

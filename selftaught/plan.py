@@ -130,12 +130,16 @@ def count_flops(learner: Learner, batch: Batch, length: float) -> float:
     return training_flops(sum(inside.values()) + again + sum(asked) + scores, taught)
 
 
+def state_bytes(learner: Learner) -> int:
+    """Bytes of weights, gradients and two moments, in float32."""
+    return sum(p.numel() * (STATE_BYTES if p.requires_grad else 4) for p in learner.parameters())
+
+
 def estimate_memory(learner: Learner, batch: Batch, length: int) -> int:
     """Bytes of weights, gradients and two moments (float32), plus the activations kept for going backward."""
-    state = sum(p.numel() * (STATE_BYTES if p.requires_grad else 4) for p in learner.parameters())
     activations = sum(batch["size"] * length * _kept(network, length) for network in _networks(learner))
     logits = sum(n * _widest(part) for part, n in _parts(learner.heads, batch["n"]))
-    return state + 4 * int(activations + 3 * logits)  # the logits, their softmax and their gradient
+    return state_bytes(learner) + 4 * int(activations + 3 * logits)  # the logits, their softmax and their gradient
 
 
 def _networks(learner: Learner) -> list[TextBackbone]:

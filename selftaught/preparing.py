@@ -24,7 +24,15 @@ from selftaught.held_out import TextBaseline, text_baseline
 from selftaught.loop import Learner, refuse_to_split
 from selftaught.machine import memory_bytes, pick_device, pick_precision
 from selftaught.objective import Objective, Spec
-from selftaught.plan import CostPlan, choose_size, count_flops, default_rate, estimate_memory, measure_speed
+from selftaught.plan import (
+    CostPlan,
+    choose_size,
+    count_flops,
+    default_rate,
+    estimate_memory,
+    measure_speed,
+    state_bytes,
+)
 from selftaught.pretrained import (
     Pretrained,
     model_folder,
@@ -34,6 +42,7 @@ from selftaught.pretrained import (
 )
 from selftaught.privacy import Guarantee, promised, refuse_shared_statistics, refuse_what_has_no_bound
 from selftaught.randomness import derive
+from selftaught.ranks import world
 from selftaught.recipe import Recipe
 from selftaught.run import Run
 from selftaught.sharing import fitting_crew
@@ -150,7 +159,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
 
     size = recipe.model.size or (None if init else _fitting_size(recipe, build, source.tokens))
     recipe, learner, batches = build(size)
-    _refuse_too_large(_memory(recipe, learner, batches), learner.device)
+    recipe = _sharded_if_needed(recipe, learner, _memory(recipe, learner, batches))
     plan = _cost(recipe, corpus, learner, batches, source.tokens)
     if private or recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
         recipe = _with_train(recipe, steps=plan.steps, epochs=None, seconds=None)  # noise depends on how many steps
@@ -324,13 +333,22 @@ def _memory(recipe: Recipe, learner: Learner, batches: Batches) -> int:
     return estimate_memory(learner, batches.at(0), recipe.train.length)
 
 
-def _refuse_too_large(needed: int, device: torch.device) -> None:
-    """Better told now than by the system, which ends a process that takes too much without a word."""
-    if needed > (there := memory_bytes(device)):
+def _sharded_if_needed(recipe: Recipe, learner: Learner, needed: int) -> Recipe:
+    """Each rank gets a share of weights, gradients and moments where all of them do not fit, and have never to.
+
+    Better told now than by the system, which ends a process that takes too much without a word.
+    """
+    there, state = memory_bytes(learner.device), state_bytes(learner)
+    shared = needed - state + state / world()
+    if world() > 1 and recipe.train.shard is None:
+        recipe = _with_train(recipe, shard=needed > there)
+    if (shared if recipe.train.shard else needed) > there:
         raise SelftaughtError(
             f"this needs about {needed / 1e9:,.0f} GB of memory, and there are {there / 1e9:,.0f}",
-            do="take a smaller --batch (with --set train.accumulate=N, N of them are one step) or --size",
+            do="take a smaller --batch (with --set train.accumulate=N, N of them are one step) or --size"
+            + ("; with torchrun and more ranks each needs less" if learner.device.type != "cpu" else ""),
         )
+    return recipe
 
 
 def _steps(recipe: Recipe, batches: Batches) -> int:

@@ -12,7 +12,8 @@ from selftaught.backbones.pooling import save_pooling
 from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus
 from selftaught.features import LONGEST_TEXT, effective_rank, sentence_vectors, text_features
-from selftaught.fit import Outcome, Plan, end_if_interrupted, fit, gradient_steps
+from selftaught.fit import Outcome, Plan, begun, end_if_interrupted, fit, gradient_steps
+from selftaught.fleet import bring_together
 from selftaught.health import collapse_sentence, watch_over
 from selftaught.held_out import ROWS, held_out_batches, held_out_measures
 from selftaught.loop import Progress, evaluate
@@ -43,7 +44,8 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     assert train.rate is not None
     threads = None if world() > 1 else train.threads
     watch = watch_over(ready.objective, ready.spec, ready.batches.size, ready.baseline.entropy)
-    optimizer = adamw(ready.learner, train.rate, weight_decay=train.weight_decay)
+    trained = begun(ready.learner, train)
+    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(
         train,
         unit="tokens",
@@ -53,17 +55,18 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
     )
     if ready.guarantee is None:
         batches = ready.batches.parted(threads or 1).shared(place(), world())
-        steps = gradient_steps(ready.learner, batches.starting, optimizer, plan)
+        steps = gradient_steps(trained, batches.starting, optimizer, plan)
     else:
         key = noise_key(run, ready.recipe)
         steps = private_steps(ready.learner, ready.batches, optimizer, plan, ready.guarantee, key)
     outcome = fit(
         run,
-        ready.learner,
+        trained,
         optimizer,
         steps,
         plan,
         check=_checker(ready),
+        gather=lambda: bring_together(ready.learner, trained),
         watch=lambda report: watch(report.measures) if report.samples else None,  # chance may draw nobody
     )
     end_if_interrupted(run, outcome)

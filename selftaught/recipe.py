@@ -108,6 +108,10 @@ class Train(_Section):
     threads: int | None = Field(default=None, ge=1)
     """That share a step's rows on the processor, each computing by itself; chosen from the work of a step if not given.
     Word vectors train on all cores if not given, and on one are the same bits each time."""
+    shard: bool | None = None
+    """Whether each rank has only its share of weights, gradients and moments; if not given, where all would not fit."""
+    recompute: bool = False
+    """Whether activations are computed again going backward instead of kept: a third slower, in far less memory."""
     save_seconds: float = Field(default=30.0, ge=0)
     """At least this long between checkpoints."""
     seed: int = Field(default=0, ge=0)
@@ -195,7 +199,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
     return found
 
 
-_MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds"}
+_MAY_CHANGE = {"train.device", "train.workers", "train.save_seconds", "train.shard", "train.recompute"}
 _PATHS = {
     "data.path",
     "data.labels",

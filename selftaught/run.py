@@ -7,15 +7,17 @@
     RUN/metrics.jsonl, report.json, report.md, curve.png, README.md
     RUN/.lock                                      one writer at a time
 
-A checkpoint is written aside, made durable, and renamed into place; it exists whole or not at all. Its manifest
+A checkpoint is written aside, made durable, and renamed into place; it exists whole or not at all. Where each rank has
+its part of the weights, each writes it. Its manifest
 holds the SHA-256 of every file, so that a damaged one is noticed, named, and passed over for the one before.
 """
 
+import copy
 import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Set
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,10 +31,12 @@ from torch import Tensor, nn
 from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError, saving
 from selftaught.loop import Progress
-from selftaught.ranks import leads
+from selftaught.pieces import PARTS, Piece, Pieces, files_of, is_sharded, own_file, piece_of, save_pieces
+from selftaught.ranks import leads, told
+from selftaught.saver import Saver
 
 KEPT_CHECKPOINTS = 2
-MANIFEST = "MANIFEST.json"
+MANIFEST, STATE = "MANIFEST.json", "state.json"
 
 
 @dataclass(frozen=True)
@@ -103,27 +107,55 @@ class Run:
                     self.folder.rmdir()
 
     def save_checkpoint(
-        self, learner: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, extra: dict[str, Any]
+        self,
+        learner: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        progress: Progress,
+        extra: dict[str, Any],
+        saver: Saver | None = None,
     ) -> Path:
-        """Write everything that going on needs; keep the latest two.
+        """Write everything that going on needs; keep the latest two. All ranks come here.
 
         Args:
             extra: JSON-ready facts to find again in :class:`Checkpoint`.
+            saver: writes it while training goes on; without one it is written when this returns.
         """
-        place = self.checkpoints / f"step-{progress.step:09d}"
-        if not leads():
+        place, sharded = self.checkpoints / f"step-{progress.step:09d}", is_sharded(learner)
+        if not (sharded or leads()):
             return place
         moments, scalars = _optimizer_state(optimizer)
-        state = {"progress": asdict(progress), "optimizer": scalars, "extra": extra}
+        state = {"progress": asdict(progress), "optimizer": scalars, "extra": copy.deepcopy(extra)}
+        parts = {
+            own_file(part, sharded): {name: piece_of(tensor) for name, tensor in tensors.items()}
+            for part, tensors in zip(PARTS, (learner_tensors(learner), moments), strict=True)
+        }
+        if saver is None:
+            self._write(place, parts, state, sharded)
+        else:
+            copies = {file: {name: one.copied() for name, one in pieces.items()} for file, pieces in parts.items()}
+            saver.start(lambda: self._write(place, copies, state, sharded, saver.group))
+        return place
+
+    def _write(
+        self, place: Path, parts: dict[str, dict[str, Piece]], state: dict[str, Any], sharded: bool, group: Any = None
+    ) -> None:
+        """Each rank its own part; the one that leads puts the checkpoint in place when all parts are durable."""
+        if not leads():
+            told(None, group)  # the folder is there
+            with saving(place):
+                hashes = _saved(parts, place.with_name(place.name + ".partial"), sharded)
+            told(hashes, group)
+            return
         with written_aside(place) as aside:
-            _save_tensors(learner_tensors(learner), aside / "learner.safetensors")
-            _save_tensors(moments, aside / "optimizer.safetensors")
-            (aside / "state.json").write_text(json.dumps(state), encoding="utf-8")
-            _write_manifest(aside)
+            if sharded:
+                told(None, group)
+            hashes = _saved(parts, aside, sharded)
+            of_all = told(hashes, group) if sharded else [hashes]
+            (aside / STATE).write_text(json.dumps(state), encoding="utf-8")
+            _write_manifest(aside, {name: digest for one in of_all for name, digest in one.items()})
         with saving(self.checkpoints):
             for done_with in [*self._steps()[:-KEPT_CHECKPOINTS], *self.checkpoints.glob("*.partial")]:
                 shutil.rmtree(done_with)  # the partial ones are from kills
-        return place
 
     def load_checkpoint(
         self,
@@ -147,10 +179,12 @@ class Run:
             if problem is not None:
                 damaged.append(problem)
                 continue
-            state = json.loads((place / "state.json").read_text(encoding="utf-8"))
+            state = json.loads((place / STATE).read_text(encoding="utf-8"))
             accept(state["extra"])
-            restore_learner(learner, load_file(place / "learner.safetensors"))
-            _restore_optimizer(optimizer, load_file(place / "optimizer.safetensors"), state["optimizer"])
+            names = [file.name for file in place.iterdir()]
+            weights, moments = (Pieces(place / name for name in files_of(part, names) or ()) for part in PARTS)
+            _restore(learner, weights)
+            _restore_optimizer(optimizer, moments, state["optimizer"])
             return Checkpoint(Progress(**state["progress"]), state["extra"], tuple(damaged))
         if damaged:
             raise SelftaughtError(
@@ -271,16 +305,27 @@ def learner_tensors(learner: nn.Module) -> dict[str, Tensor]:
 @torch.no_grad()
 def restore_learner(learner: nn.Module, tensors: dict[str, Tensor]) -> None:
     """Copy tensors into the learner in place, so that ties and the optimizer's references hold."""
+    for name, own in _meant(learner, tensors.keys()).items():
+        own.copy_(tensors[name])
+
+
+@torch.no_grad()
+def _restore(learner: nn.Module, tensors: Pieces) -> None:
+    for name, own in _meant(learner, tensors.shapes.keys()).items():
+        tensors.fill(name, own)
+
+
+def _meant(learner: nn.Module, names: Set[str]) -> dict[str, Tensor]:
+    """The learner's tensors, of which there must be as many, by the same names."""
     own = learner_tensors(learner)
-    if own.keys() != tensors.keys():
-        odd = sorted(own.keys() ^ tensors.keys())
+    if own.keys() != names:
+        odd = sorted(own.keys() ^ names)
         raise SelftaughtError(
             f"the checkpoint is of another model: {len(odd)} weights do not match, such as {odd[0]}",
             do="repeat the command the run was started with, or choose another --out",
         )
     live = learner.state_dict(keep_vars=True)
-    for name, tensor in tensors.items():
-        live[name].detach().copy_(tensor)
+    return {name: live[name].detach() for name in own}
 
 
 def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -295,20 +340,34 @@ def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor
     return tensors, scalars
 
 
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], scalars: dict[str, Any]) -> None:
+def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Pieces, scalars: dict[str, Any]) -> None:
     state, parameters = optimizer.state_dict(), [p for group in optimizer.param_groups for p in group["params"]]
-    for key, value in {**tensors, **scalars}.items():
+    for key, shape in tensors.shapes.items():
         index, _, name = key.partition(".")
-        if isinstance(value, Tensor) and value.shape == (parameter := parameters[int(index)]).shape:
+        parameter = parameters[int(index)]
+        if shape == tuple(parameter.shape):
             # the fused optimizer goes over memory as it lies: moments must lie as their weights do (channels last)
-            value = torch.empty_like(parameter).copy_(value)
+            tensors.fill(key, value := torch.empty_like(parameter))
+        else:
+            value = tensors.whole(key)
         state["state"].setdefault(int(index), {})[name] = value
+    for key, scalar in scalars.items():
+        index, _, name = key.partition(".")
+        state["state"].setdefault(int(index), {})[name] = scalar
     optimizer.load_state_dict(state)
 
 
-def _write_manifest(folder: Path) -> None:
-    hashes = {file.name: sha256_of(file) for file in sorted(folder.iterdir())}
-    (folder / MANIFEST).write_text(json.dumps(hashes, indent=1), encoding="utf-8")
+def _saved(parts: dict[str, dict[str, Piece]], folder: Path, sharded: bool) -> dict[str, str]:
+    """Write the files, durably; their hashes by name."""
+    for name, pieces in parts.items():
+        save_pieces(pieces, folder / name, sharded=sharded)
+        _fsync(folder / name)
+    return {name: sha256_of(folder / name) for name in parts}
+
+
+def _write_manifest(folder: Path, hashes: dict[str, str]) -> None:
+    hashes = {**hashes, STATE: sha256_of(folder / STATE)}
+    (folder / MANIFEST).write_text(json.dumps(dict(sorted(hashes.items())), indent=1), encoding="utf-8")
 
 
 def _problem(place: Path) -> str | None:
@@ -318,10 +377,7 @@ def _problem(place: Path) -> str | None:
         files = {file.name for file in place.iterdir()} - {MANIFEST}
     except (OSError, ValueError):
         return f"{place / MANIFEST} is missing or unreadable"
-    if (
-        not isinstance(hashes, dict)
-        or not {"learner.safetensors", "optimizer.safetensors", "state.json"} <= hashes.keys()
-    ):
+    if not isinstance(hashes, dict) or STATE not in hashes or not all(files_of(part, hashes) for part in PARTS):
         return f"{place / MANIFEST} does not list the checkpoint's files"
     for name, expected in hashes.items():
         if name not in files:

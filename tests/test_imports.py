@@ -20,6 +20,8 @@ FLOORS = (
         *{"lookup", "recipe", "pretrained", "privacy", "private_steps"},
         *{"machine", "plan", "features", "held_out", "curve", "model_card", "progress", "console", "report"},
         *{
+            "pieces",
+            "saver",
             "scoring",
             "prompting",
             "trigram_baseline",

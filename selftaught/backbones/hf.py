@@ -4,6 +4,7 @@ A backbone is the encoder alone; the parts above it (a masked-LM head, a classif
 several objectives can share one pass.
 """
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -208,7 +209,9 @@ def recomputing(network: nn.Module) -> None:
     """
     for part in network.modules():
         if isinstance(part, transformers.PreTrainedModel) and part.supports_gradient_checkpointing:
-            part.gradient_checkpointing_enable({"use_reentrant": False})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", FutureWarning)  # transformers will have another name for it
+                part.gradient_checkpointing_enable({"use_reentrant": False})
 
 
 def text_backbone(backbones: nn.ModuleDict) -> TextBackbone:

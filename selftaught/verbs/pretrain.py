@@ -56,6 +56,7 @@ def pretrain(
     seed: int | None = None,
     device: str | None = None,
     recipe: Place | None = None,
+    shard: bool = False,
     deterministic: bool = False,
     private: bool = False,
     epsilon: float | None = None,
@@ -87,6 +88,7 @@ def pretrain(
         seed: Of everything that is random.
         device: cpu, cuda, …; the GPU if there is one.
         recipe: A recipe file to begin with.
+        shard: Under torchrun, each rank holds only its share of weights and moments; by itself if all would not fit.
         deterministic: Train word vectors on one thread, to the same bits each time; all else is so anyway. With
             --private the noise then follows from the seed, and protects from nobody who knows it.
         private: Train on text so that no document can be told from the model; needs --epsilon.
@@ -113,6 +115,7 @@ def pretrain(
         "train.batch": batch,
         "train.seed": seed,
         "train.device": device,
+        "train.shard": True if shard else None,
         "train.threads": 1 if deterministic and not private else None,
         "privacy.epsilon": epsilon,
         "privacy.seeded": True if deterministic and private else None,
