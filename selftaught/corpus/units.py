@@ -1,5 +1,9 @@
-"""The corpus in units of work: whole files in their order, some megabytes together, whoever will work on them."""
+"""The corpus in units of work: files in their order, some megabytes together, whoever will work on them.
 
+Small files are put together. A large one of JSON lines is parted between lines; others stay whole.
+"""
+
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +23,8 @@ from selftaught.errors import SelftaughtError
 LONGEST = 1 << 20  # characters: a longer document is cut between lines, and each part is a document
 _UNITS = 256  # are wanted; a unit has a power of two of bytes between these two
 _SMALLEST, _LARGEST = 1 << 21, 1 << 28
+_BLOCK = 1 << 20
+_LINES = ((".jsonl", ""), (".ndjson", ""))  # suffixes and packings of files that can be parted
 
 
 @dataclass(frozen=True)
@@ -30,12 +36,16 @@ class File:
         name: as the user would name it.
         size: in bytes.
         version: changes when the file does.
+        begin: the byte that this part of the file begins at.
+        line: the number of the line before it.
     """
 
     path: str
     name: str
     size: int
     version: str
+    begin: int = 0
+    line: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,7 @@ def units_of(data: str, *, refused: Tally) -> list[Unit]:
         )
     wanted = sum(file.size for file in files) // _UNITS
     size = min(max(1 << wanted.bit_length(), _SMALLEST), _LARGEST)
+    files = [part for file in files for part in _parts(file, size)]
     units: list[Unit] = []
     gathered: list[File] = []
     for file in files:
@@ -113,23 +124,61 @@ def _rows(unit: Unit, text: str | None, tally: Tally) -> Iterator[Row]:
     numbers = count()
     for file in unit.files:
         with tempfile.TemporaryDirectory() as scratch:
+            log = Path(scratch, "log")
+            own = Tally(log) if file.line else tally
             try:
-                yield from open_file(_at_hand(file, Path(scratch)), text).rows(tally, numbers)
+                for row in open_file(_at_hand(file, Path(scratch)), text).rows(own, numbers):
+                    yield row._replace(line=row.line + file.line)
             except Damaged as damaged:
                 tally.quarantine(file.name, WHOLE_FILE, str(damaged))
             except SelftaughtError as error:
                 if is_url(file.path) and error.where == file.path:
                     raise  # the store, not the file
                 tally.quarantine(file.name, WHOLE_FILE, error.what)
+            if own is not tally:
+                tally.keep(own.kept)
+                for row in map(json.loads, log.open(encoding="utf-8") if log.exists() else ()):
+                    tally.quarantine(row["file"], row["line"] + file.line, row["why"])
 
 
 def _at_hand(file: File, scratch: Path) -> DataFile:
-    """The file on this machine."""
+    """The file on this machine, or the part of it."""
+    whole = Path(file.path)
+    if not is_url(file.path) and file.size < whole.stat().st_size:
+        part = scratch / whole.name
+        with whole.open("rb") as source, part.open("wb") as target:
+            source.seek(file.begin)
+            for begin in range(0, file.size, _BLOCK):
+                target.write(source.read(min(_BLOCK, file.size - begin)))
+        return given_file(part, file.name)
     if not is_url(file.path):
-        return given_file(Path(file.path), file.name)
+        return given_file(whole, file.name)
     folder, _, name = file.path.rpartition("/")
     with Place(folder).fetched(name) as copy:
         return replace(given_file(copy.rename(scratch / name), name), name=file.name)
+
+
+def _parts(file: File, size: int) -> Iterator[File]:
+    """The file in parts of about so many bytes, if it is one of JSON lines on this machine."""
+    if file.size <= 2 * size or is_url(file.path) or split_suffix(file.path) not in _LINES:
+        yield file
+        return
+    with Path(file.path).open("rb") as source:
+        head = source.read(_BLOCK)
+        if b"\0" in head or not head.lstrip(b"\xef\xbb\xbf \r\n").startswith(b"{"):  # UTF-16, or a list
+            yield file
+            return
+        source.seek(0)
+        begin = at = line = lines = 0
+        while block := source.read(min(_BLOCK, size)):
+            end = block.rfind(b"\n") + 1
+            lines += block.count(b"\n")
+            if end and at + end - begin >= size:
+                yield replace(file, size=at + end - begin, begin=begin, line=line)
+                begin, line = at + end, lines
+            at += len(block)
+        if at > begin:
+            yield replace(file, size=at - begin, begin=begin, line=line)
 
 
 def _near_files(data: str, refused: Tally) -> list[File]:

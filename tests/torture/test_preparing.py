@@ -1,9 +1,12 @@
 """A preparation that is killed at any moment, and goes on with another number of workers, leaves the same corpus."""
 
+import gzip
 import hashlib
 import json
+import os
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -39,9 +42,7 @@ def write_data(folder: Path, files: int) -> None:
 
 def start(data: Path, out: Path, workers: int) -> "subprocess.Popen[bytes]":
     """With units so small that each file is one."""
-    program = (
-        "import sys; from selftaught.corpus import units; units._SMALLEST = 1; from selftaught.cli import main; main()"
-    )
+    program = "from selftaught import cli; from selftaught.corpus import units; units._SMALLEST = 1 << 14; cli.main()"
     command = [sys.executable, "-c", program, "prepare", str(data), "--out", str(out), "--personal"]
     return subprocess.Popen([*command, "--workers", str(workers)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
@@ -62,7 +63,7 @@ def digest(corpus: Path) -> str:
 def test_killed_and_resumed_with_other_numbers_of_workers(
     tmp_path: Path, tried: Tried, times: Times, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("selftaught.corpus.units._SMALLEST", 1)
+    monkeypatch.setattr("selftaught.corpus.units._SMALLEST", 1 << 14)
     tries, moments = times(20, 2), random.Random(1)
     data, out, midway = tmp_path / "data", tmp_path / "corpus", 0
     write_data(data, times(100, 4))
@@ -121,3 +122,40 @@ def _lives(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+@pytest.mark.torture
+def test_datatrove_under_the_same(tmp_path: Path, tried: Tried) -> None:
+    """Its stages find what they have done again; killed with all its workers, so that none is left to interfere."""
+    pytest.importorskip("datatrove")
+    data, out, moments = tmp_path / "data", tmp_path / "corpus", random.Random(1)
+    write_data(data, 6)
+
+    def start_peer(out: Path, workers: int) -> "subprocess.Popen[bytes]":
+        program = (
+            "from pathlib import Path; from benchmarks.datatrove_side import prepare; "
+            f"prepare(Path({str(data)!r}), Path({str(out)!r}), workers={workers}, tasks=4)"
+        )
+        quiet = subprocess.DEVNULL
+        return subprocess.Popen([sys.executable, "-c", program], stdout=quiet, stderr=quiet, start_new_session=True)
+
+    began = time.perf_counter()
+    assert start_peer(tmp_path / "undisturbed", 2).wait(600) == 0
+    seconds, finished = time.perf_counter() - began, 0
+    for number in range(20):
+        process = start_peer(out, (1, 2, 3)[number % 3])
+        try:
+            finished += process.wait(moments.uniform(0.1, 0.6) * seconds) == 0
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    ended = start_peer(out, 2).wait(600)
+    same = ended == 0 and kept_by_peer(out) == kept_by_peer(tmp_path / "undisturbed")
+    note = f"the last run ended with {ended}; {finished} came to their end"
+    tried("datatrove: SIGKILL, workers 1, 2, 3", 20, 20 * (not same), note, peer=True)
+
+
+def kept_by_peer(out: Path) -> list[str]:
+    """Every document that is left, in order."""
+    files = sorted((out / "deduplicated").glob("*.jsonl.gz"))
+    return [line for file in files for line in gzip.decompress(file.read_bytes()).decode().splitlines()]

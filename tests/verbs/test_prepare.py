@@ -88,11 +88,11 @@ def test_every_document_is_kept_or_named(data: Path, tmp_path: Path) -> None:
 def test_workers_units_and_rereading_change_nothing(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("selftaught.corpus.units._SMALLEST", 1)
+    monkeypatch.setattr("selftaught.corpus.units._SMALLEST", 1000)
     for out, workers in (("one", 1), ("two", 2)):
         report = prepare(str(data), out=str(tmp_path / out), workers=workers)
         assert report["made"]
-        assert len(report["shards"]) == 2
+        assert len(report["shards"]) > 1
     assert digest(tmp_path / "one") == digest(tmp_path / "two")
     before = digest(tmp_path / "one")
     assert not prepare(str(data), out=str(tmp_path / "one"), workers=1)["made"]
@@ -101,6 +101,19 @@ def test_workers_units_and_rereading_change_nothing(
         open_text(tmp_path / "one")
     assert prepare(str(data), out=str(tmp_path / "one"), workers=1)["made"]
     assert digest(tmp_path / "one") == before
+
+
+def test_a_large_file_of_lines_is_parted(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And its documents and broken lines are named by their lines in it."""
+    lines = [*(data / "a.jsonl").read_bytes().splitlines(True), *(data / "b.jsonl").read_bytes().splitlines(True)]
+    (tmp_path / "all.jsonl").write_bytes(b"".join([*lines, *lines[1:]]))
+    for out, size in (("whole", 1 << 20), ("parted", 1500)):
+        monkeypatch.setattr("selftaught.corpus.units._SMALLEST", size)
+        prepare(str(tmp_path / "all.jsonl"), out=str(tmp_path / out), workers=1)
+    assert len(list((tmp_path / "parted").glob("shard-*"))) > 1
+    assert texts_of(tmp_path / "parted") == texts_of(tmp_path / "whole")
+    assert sorted(named(tmp_path / "parted")) == sorted(named(tmp_path / "whole"))
+    assert ("all.jsonl", 10, "unreadable") in named(tmp_path / "parted")
 
 
 def test_urls_give_the_same_shards(data: Path, tmp_path: Path) -> None:
