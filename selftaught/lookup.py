@@ -5,6 +5,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_type_hints
 
@@ -16,6 +17,7 @@ from selftaught.task import Task
 
 OBJECTIVES = "selftaught.objectives"
 TASKS = "selftaught.tasks"
+_OWN = "write it as package.module:Class, importable from here"
 
 
 def names(package: str) -> list[str]:
@@ -23,8 +25,23 @@ def names(package: str) -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(importlib.import_module(package).__path__))
 
 
+def import_own(name: str | None) -> None:
+    """Import what a name as ``package.module:Class`` needs. The user must have given it: no file has code imported.
+
+    Raises:
+        SelftaughtError: it cannot be imported.
+    """
+    for module in (part.partition(":")[0] for part in (name or "").split("+") if ":" in part):
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            raise SelftaughtError(f"{name!r} cannot be imported: {error}", do=_OWN) from error
+
+
 def find(name: str, package: str, *, also: Iterable[str] = ()) -> type[Objective]:
-    """The class called ``name`` in ``package``, or the user's own as ``module.path:Class``.
+    """The class called ``name`` in ``package``, or the user's own as ``module.path:Class``, if that is imported.
+
+    Names stand in the files of models and recipes, too, which may be from anywhere: nothing is imported for them.
 
     Args:
         also: names of what is no file of the package but may have been meant.
@@ -133,13 +150,15 @@ def _typed(name: str, option: str, hint: Any, value: Any) -> Any:
 
 def _users_own(name: str) -> type[Objective]:
     module, _, attribute = name.partition(":")
-    try:
-        found = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    if module not in sys.modules:
         raise SelftaughtError(
-            f"{name!r} cannot be imported: {error}",
-            do="write it as package.module:Class, importable from here",
-        ) from error
+            f"a file names code, {name!r}, and code is run for no file",
+            do=f"if it is yours, give it as --objective or --task too, or import {module} in Python and go on there",
+        )
+    try:
+        found = getattr(sys.modules[module], attribute)
+    except AttributeError as error:
+        raise SelftaughtError(f"{name!r} cannot be imported: {error}", do=_OWN) from error
     if not (inspect.isclass(found) and issubclass(found, Objective)):
         raise SelftaughtError(f"{name!r} is not an Objective", do="derive it from selftaught.objective.Objective")
     return found

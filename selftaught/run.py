@@ -28,6 +28,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from selftaught.data.files import read_json
 from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError, saving
 from selftaught.loop import Progress
@@ -219,7 +220,7 @@ def folder_of_kind(place: Path, kinds: Collection[str]) -> Path | None:
     """The model folder of a run, or the place itself, if its configuration is of one of these kinds; else None."""
     for folder in (place / "model", place):
         try:
-            facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            facts: Any = read_json(folder / "config.json")
         except (OSError, ValueError):
             continue
         if isinstance(facts, dict) and facts.get("model_type") in kinds:

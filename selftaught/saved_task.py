@@ -1,11 +1,11 @@
 """The task of a fine-tuned model: written beside its weights as ``task.json``, so that the folder alone is enough."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from selftaught.console import dump
+from selftaught.data.files import read_json
 from selftaught.errors import SelftaughtError
 from selftaught.lookup import remake_task
 from selftaught.pretrained import Pretrained
@@ -33,7 +33,7 @@ def saved_task(pretrained: Pretrained) -> Task[Any] | None:
     file = pretrained.folder / FILE
     if file.is_file():
         try:
-            found = json.loads(file.read_text(encoding="utf-8"))
+            found = read_json(file)
             name, fields = found["task"], dict(found["fields"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             what = f"the file does not say which task this is: {error}"

@@ -1,5 +1,6 @@
 """Names are files: nothing is registered, and a wrong name meets the right one."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ class NoObjective:
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     (tmp_path / "users_own_module.py").write_text(OWN, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
+    sys.modules.pop("users_own_module", None)
     return "users_own_module"
 
 
@@ -40,7 +42,20 @@ def test_by_name_with_options() -> None:
     assert lookup.make("mlm", lookup.OBJECTIVES, {"rate": 0.3}) == MLM(rate=0.3)
 
 
+def test_a_name_in_a_file_imports_nothing(own: str, tmp_path: Path) -> None:
+    """A model from elsewhere says by ``task.json`` what it is: with the name of a module beside it, this was run."""
+    for name in (f"{own}:Mine", "antigravity:Mine", f"mlm+{own}:Mine"):
+        with pytest.raises(SelftaughtError, match="code is run for no file"):
+            lookup.make(name, lookup.OBJECTIVES, {})
+        assert own not in sys.modules
+    (tmp_path / "recipe.yaml").write_text(f"objective: {{name: '{own}:Mine'}}", encoding="utf-8")
+    with pytest.raises(SelftaughtError, match="code is run for no file"):
+        selftaught.pretrain("nothing", recipe=tmp_path / "recipe.yaml", out=tmp_path / "run")
+    assert own not in sys.modules
+
+
 def test_the_user_s_own(own: str) -> None:
+    lookup.import_own(f"mlm+{own}:Mine")
     assert lookup.make(f"{own}:Mine", lookup.OBJECTIVES, {"rate": 0.3}).name == "users_own_module"
 
 
@@ -68,8 +83,12 @@ def test_a_sum_takes_its_members_options() -> None:
     ],
 )
 def test_mistakes_are_named(own: str, name: str, options: dict[str, object], said: str, do: str) -> None:
-    with pytest.raises(SelftaughtError) as caught:
+    def ask() -> None:
+        lookup.import_own(name)
         lookup.make(name, lookup.OBJECTIVES, options)
+
+    with pytest.raises(SelftaughtError) as caught:
+        ask()
     assert said in caught.value.what
     assert do in caught.value.do
 

@@ -1,6 +1,5 @@
 """Two towers as files: transformers' vision-text dual encoder where that can hold them, or a folder for each tower."""
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from selftaught.backbones.vision import (
     new_picture_backbone,
     save_picture_model,
 )
+from selftaught.data.files import read_json
 from selftaught.errors import SelftaughtError
 
 VISION, TEXT = "vision", "text"  # the folders of towers that no class of transformers holds together
@@ -127,7 +127,7 @@ def holds_towers(folder: Path) -> bool:
     if (folder / _ABOVE).is_file():
         return True
     try:
-        facts: Any = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        facts: Any = read_json(folder / "config.json")
     except (OSError, ValueError):
         return False
     return isinstance(facts, dict) and facts.get("model_type") == DUAL

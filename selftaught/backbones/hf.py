@@ -12,12 +12,12 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, VisionTextDualEncoderModel
+from transformers import AutoModel, VisionTextDualEncoderModel
 from transformers.activations import NewGELUActivation
 from transformers.modeling_layers import GradientCheckpointingLayer
 
+from selftaught.backbones.given_folder import examine
 from selftaught.backbones.presets import AlbertSize, Size
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
@@ -372,6 +372,7 @@ def from_folder(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.Modul
             where=str(folder),
             do="give a run folder of selftaught or a checkpoint folder of transformers",
         )
+    examine(folder)
     try:
         return auto_class.from_pretrained(
             folder,
@@ -383,14 +384,9 @@ def from_folder(auto_class: Any, folder: Path, **options: Any) -> tuple[nn.Modul
             dtype=torch.float32,
             **{"attn_implementation": "sdpa", **options},
         )
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except Exception as error:  # a configuration of nonsense fails wherever it is used
         raise SelftaughtError(
-            f"transformers cannot load this model: {str(error).splitlines()[0]}",
+            f"transformers cannot load this model: {(str(error).splitlines() or [type(error).__name__])[0]}",
             where=str(folder),
             do="weights must be in safetensors files, of an architecture that transformers itself knows",
         ) from error
-
-
-def read_config(folder: Path) -> Any:
-    """The transformers configuration in ``folder``."""
-    return AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

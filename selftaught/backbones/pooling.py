@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from selftaught.data.files import read_json
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Pooling
 
@@ -72,9 +73,9 @@ def read_pooling(folder: Path) -> Pooling | None:
     if not file.is_file():
         return None
     try:
-        modules = json.loads(file.read_text(encoding="utf-8"))
+        modules = read_json(file)
         paths = {module["type"].rpartition(".")[2]: module["path"] for module in modules}
-        found = _modes(json.loads((folder / paths.pop("Pooling") / "config.json").read_text(encoding="utf-8")))
+        found = _modes(read_json(folder / paths.pop("Pooling") / "config.json"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise SelftaughtError(
             f"how this model makes a text's vector cannot be read: {error}",

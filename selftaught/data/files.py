@@ -1,6 +1,7 @@
 """Which files hold data: a path or a folder becomes named files, each with its kind and its packing."""
 
 import difflib
+import json
 import os
 import re
 import stat
@@ -8,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from selftaught.data.prepared import prepared_shards
 from selftaught.data.tally import WHOLE_FILE, Quarantined
@@ -28,7 +29,7 @@ KINDS: dict[str, Kind] = {
     ".parquet": "parquet",
 }
 PACKINGS: tuple[Packing, ...] = (".gz", ".zst")
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,8 @@ class Found:
 def find_files(path: Path, name: str) -> Found:
     """The data files at ``path``, a file or a folder that is walked in the sorted order of its path parts.
 
-    Hidden entries are passed over. A folder reached twice, by a link, is read once. Of a prepared corpus the shards are
-    the files.
+    Hidden entries are passed over. A folder reached twice, by a link, is read once; one that this one lies in is not.
+    Of a prepared corpus the shards are the files.
 
     Raises:
         SelftaughtError: nothing is there, it is neither a file nor a folder, or a prepared corpus that is not whole.
@@ -73,7 +74,7 @@ def find_files(path: Path, name: str) -> Found:
     if stat.S_ISDIR(mode):
         if (shards := prepared_shards(path)) is not None:
             return Found([given_file(shard, f"{name.rstrip('/' + os.sep) or name}/{shard.name}") for shard in shards])
-        _gather(path, name.rstrip("/" + os.sep) or name, set(), found)
+        _gather(path, name.rstrip("/" + os.sep) or name, _above(path), found)
     elif stat.S_ISREG(mode):
         found.files.append(given_file(path, name))
     else:
@@ -100,8 +101,8 @@ def split_suffix(filename: str) -> tuple[str, Packing]:
 
 
 def printable(name: str) -> str:
-    """The name with bytes and halves of characters that are no text replaced: it can be shown and written anywhere."""
-    return _SURROGATE.sub("\ufffd", name)
+    """The name with all that is no text replaced, and what terminals obey: it can be shown and written anywhere."""
+    return _UNPRINTABLE.sub("\ufffd", name)
 
 
 def not_a_file(path: Path) -> str:
@@ -113,11 +114,28 @@ def not_a_file(path: Path) -> str:
     return "" if stat.S_ISREG(mode) else f"is {_not_a_file(mode)}, not a file"
 
 
+def read_json(file: Path) -> Any:
+    """What a JSON file of facts holds.
+
+    Raises:
+        OSError, ValueError: it cannot be read, is no JSON, or no file that would end.
+    """
+    if why := not_a_file(file):
+        raise ValueError(f"it {why}")
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
+
+
 def walk(folder: Path) -> Iterator[Path]:
-    """Files by sorted path; hidden ones are passed over, and a folder reached twice by a link is read once."""
-    seen = set()
+    """Files by sorted path; hidden ones are passed over, and a folder reached twice by a link is read once.
+
+    A link to a folder that this one lies in is not followed: nobody asked for all that is there.
+    """
+    seen = _above(folder)
     for place, folders, files in os.walk(folder, followlinks=True):
-        identity = os.stat(place).st_ino
+        identity = _identity(place)
         if identity in seen:
             folders.clear()
             continue
@@ -133,11 +151,11 @@ def suggestion(wrong: str, right: Iterable[str]) -> str:
 
 
 def _gather(folder: Path, name: str, seen: set[tuple[int, int]], found: Found) -> None:
-    identity = folder.stat()
-    if (identity.st_dev, identity.st_ino) in seen:
-        found.skipped["links to a folder already read"] += 1
+    identity = _identity(folder)
+    if identity in seen:
+        found.skipped["links to a folder already read, or around this one"] += 1
         return
-    seen.add((identity.st_dev, identity.st_ino))
+    seen.add(identity)
     for entry in sorted(_visible(folder), key=lambda entry: entry.name):
         child = f"{name}/{entry.name}"
         try:
@@ -152,6 +170,16 @@ def _gather(folder: Path, name: str, seen: set[tuple[int, int]], found: Found) -
                 found.skipped[os.path.splitext(entry.name)[1].lower() or printable(entry.name)] += 1
         except OSError as error:
             found.refused.append(Quarantined(printable(child), WHOLE_FILE, _reason(error)))
+
+
+def _identity(folder: str | Path) -> tuple[int, int]:
+    status = os.stat(folder)
+    return status.st_dev, status.st_ino
+
+
+def _above(folder: Path) -> set[tuple[int, int]]:
+    """The folders that a folder lies in."""
+    return {_identity(parent) for parent in folder.resolve().parents}
 
 
 def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from selftaught.data.encoding import Encoding
@@ -32,9 +32,9 @@ def is_line_by_line(lines: Sequence[Line]) -> bool:
     return not filled[0].startswith("{") or any(isinstance(_loads(text)[0], dict) for text in filled)
 
 
-def json_lines(file: DataFile, encoding: Encoding) -> Iterator[Record]:
+def json_lines(lines: Iterable[Line]) -> Iterator[Record]:
     """One object a line."""
-    for number, text, why in record_lines(file, encoding):
+    for number, text, why in lines:
         if why:
             yield Record(number, {}, why)
         elif text.strip():
@@ -54,7 +54,7 @@ def json_objects(file: DataFile, encoding: Encoding) -> Iterator[Record]:
             value, end = decoder.raw_decode(buffer.text, buffer.at)
         except json.JSONDecodeError as error:
             unfinished = error.pos >= len(buffer.text) - AT_THE_END or error.msg.startswith("Unterminated")
-            if unfinished and size <= LONGEST_RECORD and buffer.more():
+            if unfinished and size <= LONGEST_RECORD and buffer.grow():
                 continue
             why = TOO_LONG if unfinished and size > LONGEST_RECORD else f"is not JSON: {_reason(error)}"
         except (ValueError, RecursionError):
@@ -130,6 +130,13 @@ class _Buffer:
         self.text = self.text[self.at :] + (event.text if good else event.text.replace("\ufffd", "\0"))
         self.at = 0
         return True
+
+    def grow(self) -> bool:
+        """Reads on until there is twice as much, for each time all of it is looked at anew; False at the end."""
+        before = len(self.text) - self.at
+        while len(self.text) - self.at < 2 * before and self.more():
+            pass
+        return len(self.text) - self.at > before
 
     def move(self, to: int) -> None:
         self.line += self.text.count("\n", self.at, to)

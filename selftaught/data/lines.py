@@ -36,10 +36,13 @@ class Piece(NamedTuple):
     why: str
 
 
-def read_lines(file: DataFile, encoding: Encoding, longest: int) -> Iterator[Block | Bad | Piece]:
+def read_lines(file: DataFile, encoding: Encoding, longest: int, *, hold: bool = True) -> Iterator[Block | Bad | Piece]:
     """Streams a file; lines of more than about ``longest`` bytes come in pieces of that size.
 
     Damage ends the file with a `Bad` line that takes the place of the broken one.
+
+    Args:
+        hold: false to leave those pieces empty.
     """
     codec, line, rest, inside = encoding.line_codec, 1, bytearray(), False  # inside: an over-long line
     damage = ""
@@ -53,24 +56,24 @@ def read_lines(file: DataFile, encoding: Encoding, longest: int) -> Iterator[Blo
             break
         if inside and (end := chunk.find(b"\n") + 1):
             rest += chunk[:end]
-            yield _piece(line, bytes(rest), codec, last=True)
+            yield _piece(line, bytes(rest) if hold else b"", codec, last=True)
             line, rest, inside, chunk = line + 1, bytearray(), False, chunk[end:]
         if end := chunk.rfind(b"\n") + 1:
             rest += chunk[:end]
             yield from _decoded(line, bytes(rest), codec)
             line += rest.count(b"\n")
             rest = bytearray(chunk[end:])
-        else:
+        elif hold or not inside:
             rest += chunk
         while len(rest) > longest:
-            end = _cut(rest, longest, codec)
-            yield _piece(line, bytes(rest[:end]), codec, last=False)
+            end = _cut(rest, longest, codec) if hold else len(rest)
+            yield _piece(line, bytes(rest[:end]) if hold else b"", codec, last=False)
             del rest[:end]
             inside = True
     if damage:
         yield Bad(line, "", damage)
     elif inside:
-        yield _piece(line, bytes(rest), codec, last=True)
+        yield _piece(line, bytes(rest) if hold else b"", codec, last=True)
     elif rest:
         yield from _decoded(line, bytes(rest), codec)
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from selftaught.data.files import DataFile
 from selftaught.data.records import Record
-from selftaught.data.streams import Damaged, read_chunks
+from selftaught.data.streams import MOST_TIMES, UNCOUNTED, Damaged, read_chunks
 
 BATCH = 1024
 BATCH_OF_BYTES = 64  # rows that hold files, all of which are in memory
@@ -60,18 +60,32 @@ def holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
+def _no_bomb(table: pq.ParquetFile) -> pq.ParquetFile:
+    """The file, if no part of it becomes very much larger when it is unpacked, which is done at once."""
+    about = table.metadata
+    for group in range(about.num_row_groups):
+        for column in range(about.num_columns):
+            part = about.row_group(group).column(column)
+            most = max(UNCOUNTED, MOST_TIMES * part.total_compressed_size)
+            if part.total_uncompressed_size > most:
+                raise ValueError(f"column {part.path_in_schema!r} unpacks to {part.total_uncompressed_size:,} bytes")
+    return table
+
+
 @contextmanager
 def _opened(file: DataFile) -> Iterator[pq.ParquetFile]:
     """A parquet file is read from its end: a packed one is unpacked to a temporary file first."""
     try:
         if not file.packing:
             with pq.ParquetFile(file.path) as table:
-                yield table
+                yield _no_bomb(table)
             return
         with tempfile.TemporaryFile() as unpacked:
-            for chunk in read_chunks(file):
+            for number, chunk in enumerate(read_chunks(file)):
+                if not number and not chunk.startswith(b"PAR1"):
+                    raise Damaged("no parquet file, once it is unpacked")
                 unpacked.write(chunk)
             with pq.ParquetFile(unpacked) as table:
-                yield table
+                yield _no_bomb(table)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise Damaged(f"no parquet file that can be read: {str(error).splitlines()[0]}") from None

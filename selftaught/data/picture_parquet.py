@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from selftaught.data.columns import label_by_name, named
-from selftaught.data.files import printable
+from selftaught.data.files import not_a_file, printable
 from selftaught.data.parquet import BATCH_OF_BYTES, holds_bytes
 from selftaught.data.picture_decoding import decode, shape
 from selftaught.data.picture_item import PictureItem, PictureSource, fingerprint, no_shape, refuse
@@ -22,6 +22,8 @@ def bytes_column(path: Path) -> str | None:
 
     A file that cannot be read has none: whoever reads it will say why.
     """
+    if not_a_file(path):
+        return None
     try:
         schema = pq.read_schema(path)
     except (OSError, pa.ArrowInvalid):

@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 def record_lines(file: DataFile, encoding: Encoding) -> Iterator[Line]:
     """The lines of a file; one that is longer than 32 MiB is named and not held."""
-    for event in read_lines(file, encoding, LONGEST_RECORD):
+    for event in read_lines(file, encoding, LONGEST_RECORD, hold=False):
         if isinstance(event, Block):
             for number, text in enumerate(io.StringIO(event.text, newline="\n"), event.line):
                 yield Line(number, text)

@@ -10,7 +10,9 @@ import zstandard
 from selftaught.data.files import DataFile
 
 CHUNK = 1 << 20
-ZSTD_INPUT = 1 << 10  # a zstd block unpacks to at most 128 KiB, from a few bytes: small sips bound the memory
+SIP, SMALLEST_SIP = 1 << 10, 1 << 4  # a zstd block unpacks to 128 KiB at most, from four bytes: sips bound the memory
+LARGEST_WINDOW = 1 << 26  # bytes that zstd may look back, and must hold; all but its --ultra levels need 8 MiB
+MOST_TIMES, UNCOUNTED = 200, 1 << 25  # what becomes so many times as large, from so many bytes on, is a bomb
 SAMPLES = 16
 SAMPLE = 1 << 16
 
@@ -26,9 +28,13 @@ def read_chunks(file: DataFile) -> Iterator[bytes]:
         Damaged: after all bytes that could be read.
     """
     unpack = {"": _plain, ".gz": _gzip, ".zst": _zstd}[file.packing]
-    gathered, damage = bytearray(), ""
+    gathered, damage, size = bytearray(), "", 0
     try:
+        most = max(UNCOUNTED, MOST_TIMES * file.path.stat().st_size)
         for chunk in unpack(file.path):
+            if (size := size + len(chunk)) > most and file.packing:
+                damage = f"unpacks to more than {MOST_TIMES} times its size, and is read no further"
+                break
             gathered += chunk
             if len(gathered) >= CHUNK:
                 yield bytes(gathered)
@@ -69,8 +75,8 @@ def samples(file: DataFile) -> list[bytes]:
 
 
 def _until_last_line_end(piece: bytes) -> bytes:
-    """Cuts after a line, or else after a space, or else where no character of UTF-8 is cut."""
-    end = (piece.rfind(b"\n") + 1) or (piece.rfind(b" ") + 1) or len(piece)
+    """Cuts after a line, or else after a space near the end, or else where no character of UTF-8 is cut."""
+    end = (piece.rfind(b"\n") + 1) or (piece.rfind(b" ", len(piece) // 2) + 1) or len(piece)
     while end == len(piece) and 0x80 <= piece[-1] < 0xC0:
         piece, end = piece[:-1], end - 1
     return piece[:end] if piece[end - 1] < 0xC0 else piece[: end - 1]
@@ -103,13 +109,18 @@ def _gzip(path: Path) -> Iterator[bytes]:
 
 def _zstd(path: Path) -> Iterator[bytes]:
     with path.open("rb") as stream:
-        frame = zstandard.ZstdDecompressor().decompressobj()
-        inside = False  # a frame, that is
-        while packed := stream.read(ZSTD_INPUT):
+        unpacker = zstandard.ZstdDecompressor(max_window_size=LARGEST_WINDOW)
+        frame = unpacker.decompressobj()
+        inside, sip = False, SMALLEST_SIP  # inside a frame, that is
+        while packed := stream.read(sip):
+            large = False
             while packed:
-                yield frame.decompress(packed)
+                chunk = frame.decompress(packed)
+                large |= len(chunk) > CHUNK
+                yield chunk
                 inside, packed = not frame.eof, frame.unused_data
                 if frame.eof:
-                    frame = zstandard.ZstdDecompressor().decompressobj()
+                    frame = unpacker.decompressobj()
+            sip = max(SMALLEST_SIP, sip // 8) if large else min(SIP, 2 * sip)
         if inside:
             raise zstandard.ZstdError("it ends too early")

@@ -37,7 +37,9 @@ class RecordFile:
             return parquet_records(self.file, columns)
         if self.layout is not None:
             return table_records(record_lines(self.file, self.encoding), self.layout)
-        return json_lines(self.file, self.encoding) if self.by_line else json_objects(self.file, self.encoding)
+        if self.by_line:
+            return json_lines(record_lines(self.file, self.encoding))
+        return json_objects(self.file, self.encoding)
 
 
 def open_records(file: DataFile, kind: Kind) -> tuple[RecordFile, list[Values]]:
@@ -48,15 +50,16 @@ def open_records(file: DataFile, kind: Kind) -> tuple[RecordFile, list[Values]]:
     """
     if kind == "parquet":
         opened = RecordFile(file, parquet_columns(file))
-        return opened, _first_records(opened)
+        return opened, _first(opened.records(*opened.columns))
     encoding = text_encoding(file)
     lines = _first_lines(record_lines(file, encoding))
     if kind == "table":
         layout = find_layout(lines)
         opened = RecordFile(file, layout.columns, encoding, layout)
-        return opened, _first_records(opened)
-    opened = RecordFile(file, (), encoding, by_line=is_line_by_line(lines))
-    sample = _first_records(opened)
+        return opened, _first(opened.records())
+    endless = file.suffix != ".json" and bool(lines) and bool(lines[0].why)  # its name says that it is a line
+    opened = RecordFile(file, (), encoding, by_line=endless or is_line_by_line(lines))
+    sample = _first(json_lines(lines) if opened.by_line else opened.records())
     return replace(opened, columns=columns_of(sample)), sample
 
 
@@ -70,9 +73,10 @@ def _first_lines(lines: Iterator[Line]) -> list[Line]:
     return first
 
 
-def _first_records(opened: RecordFile) -> list[Values]:
+def _first(records: Iterator[Record]) -> list[Values]:
+    """The first good ones."""
     first, size = [], 0
-    for record in islice(opened.records(*opened.columns), SAMPLE):
+    for record in islice(records, SAMPLE):
         if not record.why:
             first.append(record.values)
             size += sum(map(_size, record.values.values()))

@@ -1,6 +1,5 @@
 """Telling classes of pictures: the objective whose hidden thing is a label, and a fine-tuned network in use."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -19,6 +19,7 @@ from selftaught.backbones.vision import (
     save_picture_classifier,
 )
 from selftaught.console import dump
+from selftaught.data.files import read_json
 from selftaught.data.picture_store import Pictures
 from selftaught.data.values import is_label_list, split_labels
 from selftaught.decisions import AnyOf, OneOf, class_weights
@@ -163,12 +164,12 @@ class PictureClassifier:
         if not file.is_file():
             return None
         try:
-            fields = json.loads(file.read_text(encoding="utf-8"))["fields"]
+            fields = read_json(file)["fields"]
             task = ClassifyPictures(**checked(ClassifyPictures, TASK, fields))
             head = nn.Linear(model.backbone.width, len(task.classes))
             parts = load_picture_head(folder) or load_file(beside)
             head.load_state_dict({name.removeprefix(_PART): part for name, part in parts.items()})
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
             what = f"what this network was taught cannot be read: {error}"
             raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error
         return cls(model, task, head)

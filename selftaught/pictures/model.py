@@ -22,6 +22,7 @@ from selftaught.backbones.vision import (
     save_picture_model,
     untrained_picture_twin,
 )
+from selftaught.data.files import read_json
 from selftaught.data.picture_decoding import decode
 from selftaught.errors import SelftaughtError
 from selftaught.objective import PictureSpec
@@ -107,7 +108,7 @@ def read_processor(folder: Path, backbone: PictureBackbone) -> PictureSpec:
     """
     file = folder / _PROCESSOR
     try:
-        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts = read_json(file)
         size = _side(facts["size"])
         mean, deviation = (torch.tensor(facts[name]) for name in ("image_mean", "image_std"))
     except (OSError, ValueError, KeyError, TypeError) as error:

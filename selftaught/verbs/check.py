@@ -20,7 +20,7 @@ from selftaught.data.text import Row, TextSource
 from selftaught.data.video_source import holds_videos, open_videos
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown_fact
-from selftaught.lookup import find_task
+from selftaught.lookup import find_task, import_own
 from selftaught.pairs.survey import survey_pairs
 from selftaught.pictures.ranking import rank_objectives, ranking_lines
 from selftaught.pictures.survey import Survey, survey_lines
@@ -105,6 +105,7 @@ def check(
         f"duplicates  {duplicates:,} rows repeat another",
     ]
     if labels is not None:
+        import_own(task)
         kind = find_task(task)
         read = kind.read(labels, Columns(text, second, label))
         facts = kind.of(read.examples).facts(read.examples)

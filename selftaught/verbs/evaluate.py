@@ -20,6 +20,7 @@ from selftaught.few_shot import DRAWS, Asking, few_shot
 from selftaught.finetuning import answers
 from selftaught.flamingo.evaluating import evaluate_captions
 from selftaught.held_out import measure_text
+from selftaught.lookup import import_own
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.evaluating import evaluate_pairs
 from selftaught.pairs.model import holds_pair_model
@@ -94,6 +95,7 @@ def evaluate(
         raise SelftaughtError("--suite and --shots are two ways to measure", do="give one of them")
     if draws < 1 or (rows is not None and rows < 1):
         raise SelftaughtError("--draws and --rows must be at least 1")
+    import_own(objective)
     if holds_words(run):
         if objective or shots:
             raise SelftaughtError("--objective and --shots are for transformers, and this run holds word vectors")

@@ -100,6 +100,7 @@ def pretrain(
     """
     if objective is None and recipe is None:
         objective = _fitting(data, text)
+    lookup.import_own(objective)
     given = {
         "verb": "pretrain",
         "data.path": data,
@@ -154,8 +155,13 @@ def pretrain(
         ready.batches.shared(place(), world())  # or refuse before anything is written
         replace_file(run.recipe, ready.recipe.to_yaml())
         note(f"recipe      {run.recipe}")
-        note(f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe} --out NEW")
-        note(f'in Python   selftaught.pretrain("{asked.data.path}", recipe="{run.recipe}", out="NEW")')
+        own = asked.objective.name if ":" in asked.objective.name else ""  # no file has code imported
+        note(
+            f"repeat      selftaught pretrain {shlex.quote(asked.data.path)} --recipe {run.recipe}"
+            f"{f' --objective {own}' if own else ''} --out NEW"
+        )
+        own = f'objective="{own}", ' if own else ""
+        note(f'in Python   selftaught.pretrain("{asked.data.path}", {own}recipe="{run.recipe}", out="NEW")')
         agreed(_TRAIN)
         report = way.run(run, ready)
     return tell(report, way.summary(report), json=json)

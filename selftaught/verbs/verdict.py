@@ -11,7 +11,7 @@ from selftaught.data.examples import Columns
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
-from selftaught.lookup import find_task
+from selftaught.lookup import find_task, import_own
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.model import holds_pair_model
 from selftaught.pairs_judging import zero_shot_line, zero_shot_of
@@ -84,6 +84,7 @@ def verdict(
             run, labels, test, label, sizes, seeds, seed, finetune, out, device, json=json
         )
     subject = _subject(run, device)
+    import_own(task)
     kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
     columns = Columns(text, second, label)
     learn = kind.read(labels, columns)

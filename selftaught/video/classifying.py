@@ -3,7 +3,6 @@
 model/clip_task.json   the classes, beside the network; the head's weights are the run's
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,11 +10,13 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from selftaught.backbones.video import VIDEO, ClipHead, VideoBackbone, video_backbone
 from selftaught.console import dump
+from selftaught.data.files import read_json
 from selftaught.data.values import is_label_list, split_labels
 from selftaught.data.video_store import Clips, VideoStore
 from selftaught.decisions import AnyOf, OneOf, class_weights
@@ -174,12 +175,12 @@ class ClipClassifier:
             return None
         model = VideoModel.load(place, precision)
         try:
-            fields = json.loads(file.read_text(encoding="utf-8"))["fields"]
+            fields = read_json(file)["fields"]
             task = ClassifyClips(**checked(ClassifyClips, TASK, fields))
             head = ClipHead(model.picture.backbone.width, len(task.classes))
             parts = load_file(folder.parent / "heads.safetensors")
             head.load_state_dict({name.removeprefix(_PART): part for name, part in parts.items()})
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
             what = f"what this network was taught cannot be read: {error}"
             raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error
         return cls(model, task, head.eval())

@@ -12,6 +12,7 @@ from typing import Self
 
 import numpy as np
 
+from selftaught.data.files import read_json
 from selftaught.data.video_store import VideoStore, even_windows
 from selftaught.errors import SelftaughtError
 from selftaught.lookup import checked
@@ -55,7 +56,7 @@ class VideoModel:
         if not file.is_file():
             return cls(picture)
         try:
-            facts = json.loads(file.read_text(encoding="utf-8"))
+            facts = read_json(file)
             return cls(picture, VideoSpec(**checked(VideoSpec, _FILE, facts)))
         except (OSError, ValueError, TypeError, AttributeError) as error:
             what = f"how clips are given to this network cannot be read: {error}"

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from selftaught.data.files import read_json
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
 from selftaught.run import folder_of_kind
@@ -71,7 +72,7 @@ class WordModel:
             )
         words, vectors = read_binary(folder / "vectors.bin")
         try:
-            facts = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            facts = read_json(folder / "config.json")
             objective = word_objective(facts["objective"], facts["options"])
             counts = np.array(facts["counts"], np.int64)
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,7 @@ from selftaught.data import json_text, records, streams
 from selftaught.data.encoding import Encoding
 from selftaught.data.files import given_file
 from selftaught.data.json_text import json_lines, json_objects
+from selftaught.data.records import record_lines
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 
@@ -46,7 +47,7 @@ def test_a_list_is_read_in_a_stream(
 def test_an_object_a_line(tmp_path: Path, objects: list[dict[str, object]]) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text("".join(json.dumps(one, ensure_ascii=False) + "\n" for one in objects), "utf-8")
-    found = list(json_lines(given_file(path, "a.jsonl"), UTF_8))
+    found = list(json_lines(record_lines(given_file(path, "a.jsonl"), UTF_8)))
     assert [(record.line, record.values) for record in found] == list(enumerate(objects, 1))
 
 

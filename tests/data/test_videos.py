@@ -101,13 +101,13 @@ MALFORMED: dict[str, tuple[str, Callable[[Path], bytes], str]] = {
     "one frame": (".mkv", lambda f: film(f / "one.mkv", moving_square(1)).read_bytes(), "has only one frame"),
     "one frame of a gif": (".gif", lambda f: film(f / "one.gif", moving_square(1)).read_bytes(), "has only one frame"),
     "sound": (".mp4", lambda f: sound(f / "tone.mp4").read_bytes(), "has no moving pictures, only sound"),
-    "bomb": (".avi", lambda f: _bomb(f), "has 12,000 x 12,000 pixels"),
+    "bomb": (".avi", lambda f: bomb(f), "has 12,000 x 12,000 pixels"),
     "bomb of raw frames": (".y4m", lambda _: b"YUV4MPEG2 W30000 H30000 F8:1 Ip A1:1 C420jpeg\nFRAME\n", "is no video"),
     "bomb of a gif": (".gif", lambda _: b"GIF89a" + 2 * (60_000).to_bytes(2, "little") + bytes(900), "is broken"),
 }
 
 
-def _bomb(folder: Path) -> bytes:
+def bomb(folder: Path) -> bytes:
     """A small video whose head says that it is large."""
     head, large = (struct.pack("<iii", 82, side, side) for side in (32, 12_000))
     return film(folder / "small.avi", moving_square(), codec="ffv1").read_bytes().replace(head, large)
