@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from selftaught.data.files import not_a_file
 from selftaught.data.unchanged import short_digest
 from selftaught.errors import SelftaughtError
+from selftaught.lookup import import_own
 from selftaught.schedule import Course
 
 _LARGEST = 1 << 20  # bytes of a recipe
@@ -182,6 +183,7 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         raise SelftaughtError(
             f"this is a recipe of {theirs}, not of {verb}", where=str(file), do=f"give one that selftaught {verb} wrote"
         )
+    import_own(given.get("objective.name"))
     for key, value in given.items():
         if value is not None:
             _put(tree, key, value)
@@ -190,6 +192,8 @@ def compose(given: Mapping[str, Any], *, file: Path | None = None, settings: Ite
         if not equals:
             raise SelftaughtError(f"--set takes key=value, not {setting!r}", do="for example --set train.rate=3e-4")
         _put(tree, key.strip(), _value(setting, value))
+        if key.strip() == "objective.name":
+            import_own(value)
     found = _validated(tree, str(file) if file else "")
     if found.privacy.epsilon is not None and found.verb != "pretrain":
         raise SelftaughtError(

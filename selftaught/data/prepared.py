@@ -18,11 +18,14 @@ def prepared_shards(folder: Path) -> list[Path] | None:
         SelftaughtError: it is not finished, or a shard is missing or damaged.
     """
     try:
-        manifest: Any = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        file = folder / MANIFEST
+        manifest: Any = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None  # it may be a pipe
+    except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         return None
+    if not _is_one(manifest):
+        raise SelftaughtError("the manifest of this corpus is damaged", where=str(folder), do="prepare it anew")
     if not manifest["finished"]:
         raise SelftaughtError(
             "this corpus is not finished", where=str(folder), do="run the same prepare command again; it goes on"
@@ -36,3 +39,19 @@ def prepared_shards(folder: Path) -> list[Path] | None:
                 do="run the same prepare command again; it is made anew",
             )
     return shards
+
+
+def _is_one(manifest: dict[str, Any]) -> bool:
+    """Whether a manifest says what it must; shards lie beside it, wherever else their names may lead."""
+    shards = manifest.get("shards")
+    return (
+        isinstance(manifest.get("finished"), bool)
+        and isinstance(shards, list)
+        and all(
+            isinstance(shard, dict)
+            and isinstance(name := shard.get("name"), str)
+            and Path(name).name == name
+            and "sha256" in shard
+            for shard in shards
+        )
+    )

@@ -9,7 +9,7 @@ from selftaught.console import note, tell
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.flamingo.preparing import NO_LANGUAGE
-from selftaught.lookup import find_task, import_own
+from selftaught.lookup import find_task
 from selftaught.pictures.finetuning import prepare_picture_finetuning
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pictures.teaching import Teaching, run_teaching
@@ -75,7 +75,6 @@ def finetune(
         dry_run: Print the plan and stop.
         json: Print one JSON object.
     """
-    import_own(task)
     given = {
         "verb": "finetune",
         "data.path": labels,

@@ -100,7 +100,6 @@ def pretrain(
     """
     if objective is None and recipe is None:
         objective = _fitting(data, text)
-    lookup.import_own(objective)
     given = {
         "verb": "pretrain",
         "data.path": data,
