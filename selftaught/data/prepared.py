@@ -24,12 +24,12 @@ def prepared_shards(folder: Path) -> list[Path] | None:
         return None
     if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
         return None
-    if not _is_one(manifest):
-        raise SelftaughtError("the manifest of this corpus is damaged", where=str(folder), do="prepare it anew")
-    if not manifest["finished"]:
+    if manifest.get("finished") is not True:
         raise SelftaughtError(
             "this corpus is not finished", where=str(folder), do="run the same prepare command again; it goes on"
         )
+    if not _are_shards(manifest.get("shards")):
+        raise SelftaughtError("the manifest of this corpus is damaged", where=str(folder), do="prepare it anew")
     shards = [folder / shard["name"] for shard in manifest["shards"]]
     for file, shard in zip(shards, manifest["shards"], strict=True):
         if not file.is_file() or sha256_of(file) != shard["sha256"]:
@@ -41,17 +41,12 @@ def prepared_shards(folder: Path) -> list[Path] | None:
     return shards
 
 
-def _is_one(manifest: dict[str, Any]) -> bool:
-    """Whether a manifest says what it must; shards lie beside it, wherever else their names may lead."""
-    shards = manifest.get("shards")
-    return (
-        isinstance(manifest.get("finished"), bool)
-        and isinstance(shards, list)
-        and all(
-            isinstance(shard, dict)
-            and isinstance(name := shard.get("name"), str)
-            and Path(name).name == name
-            and "sha256" in shard
-            for shard in shards
-        )
+def _are_shards(shards: Any) -> bool:
+    """Whether a manifest names shards as it must; they lie beside it, wherever else their names may lead."""
+    return isinstance(shards, list) and all(
+        isinstance(shard, dict)
+        and isinstance(name := shard.get("name"), str)
+        and Path(name).name == name
+        and "sha256" in shard
+        for shard in shards
     )
