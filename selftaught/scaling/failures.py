@@ -17,7 +17,7 @@ class Life:
         saving: seconds that a checkpoint stops the training.
         restart: seconds from a failure until training goes on from the last checkpoint.
         shape: of the Weibull distribution of the time between failures: 1 is the exponential, below it a machine that
-            has just failed is likelier to fail (0.7 to 0.8 in Schroeder & Gibson 2006, section 5.2).
+            has just failed is likelier to fail (0.7 to 0.8 in Schroeder & Gibson 2006).
     """
 
     between: float
@@ -37,7 +37,7 @@ def young(life: Life) -> float:
 
 
 def daly(life: Life) -> float:
-    """The same to higher order, where a checkpoint takes long beside the time between failures (Daly 2006, eq. 37)."""
+    """The same to higher order, where a checkpoint takes long beside the time between failures (Daly 2006)."""
     ratio = life.saving / (2 * life.between)
     if ratio >= 1:
         return life.between
@@ -45,7 +45,7 @@ def daly(life: Life) -> float:
 
 
 def goodput(life: Life, interval: float) -> float:
-    """The share of the time that is training which is kept, for exponential failures (Daly 2006, eq. 20)."""
+    """The share of the time that is training which is kept, for exponential failures (Daly 2006)."""
     lost = math.exp(life.restart / life.between) * math.expm1((interval + life.saving) / life.between)
     return interval / (life.between * lost)
 
