@@ -23,6 +23,7 @@ NAMES = [
         "mae_vs_transformers",
         "prepare_vs_datatrove",
         "picture_objectives",
+        "ranks_vs_threads",
         "startup",
         "views_vs_kornia",
         "word2vec_vs_gensim",
