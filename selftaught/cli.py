@@ -1,5 +1,7 @@
 """argv to verb, and nothing else."""
 
+import os
+import signal
 import sys
 
 from cyclopts import App, CycloptsError, Parameter
@@ -49,6 +51,7 @@ def main() -> None:
         with joined():
             _refuse_alone(sys.argv[1:])
             _called(sys.argv[1:])
+    end_on_sigterm()
     try:
         _called(sys.argv[1:])
     except SelftaughtError as error:
@@ -87,6 +90,17 @@ def _refuse_alone(words: list[str]) -> None:
     """Of several processes only training can make use."""
     if words and words[0] in VERBS and words[0] != "pretrain":
         raise SelftaughtError(f"{words[0]} works in one process", do="start it without torchrun; pretrain has ranks")
+
+
+def end_on_sigterm() -> None:
+    """Whoever stops a program politely stops this one as Ctrl-C does; the processes it starts keep to the default."""
+
+    def by_default() -> None:
+        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.register_at_fork(after_in_child=by_default)
 
 
 def _version() -> str:

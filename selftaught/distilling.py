@@ -21,7 +21,7 @@ from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.pretraining import run_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Data, Goal, Model, Recipe, Train, settled
-from selftaught.report import read_report, write_report
+from selftaught.report import finished, write_report
 from selftaught.retention import (
     ALONE,
     BATCH,
@@ -77,7 +77,7 @@ def check_labels(recipe: Recipe) -> None:
 def pretrained(run: Run, asked: Recipe) -> None:
     """Pretrain as a recipe asks, or go on with it, unless it is done."""
     before = settled(run.recipe, asked)
-    if before is None or read_report(run, "pretrain") is None:
+    if before is None or finished(run, "pretrain") is None:
         ready = prepare_pretraining(run, before or asked)
         for line in ready.plan.lines():
             note(line)
@@ -88,7 +88,7 @@ def pretrained(run: Run, asked: Recipe) -> None:
 def finetuned(run: Run, asked: Recipe) -> None:
     """Fine-tune as a recipe asks, or go on with it, unless it is done."""
     before = settled(run.recipe, asked)
-    if before is None or read_report(run, "finetune") is None:
+    if before is None or finished(run, "finetune") is None:
         ready = prepare_finetuning(before or asked)
         for line in ready.lines():
             note(line)

@@ -16,7 +16,7 @@ from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.pictures.pretraining import run_picture_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Goal, Recipe, settled
-from selftaught.report import read_report, write_report
+from selftaught.report import finished, write_report
 from selftaught.retention import (
     ALONE,
     BATCH,
@@ -73,7 +73,7 @@ def distill_pictures(run: Run, asked: Recipe) -> dict[str, Any]:
 
 def _pretrained(run: Run, asked: Recipe) -> None:
     before = settled(run.recipe, asked)
-    if before is not None and read_report(run, "pretrain") is not None:
+    if before is not None and finished(run, "pretrain") is not None:
         return
     ready = prepare_picture_pretraining(run, before or asked)
     for line in ready.lines():

@@ -13,6 +13,7 @@ from selftaught.backbones.heads import Head, model_head
 from selftaught.backbones.hf import TextBackbone, load_backbone
 from selftaught.backbones.pooling import read_pooling
 from selftaught.backbones.remembering import Remembering
+from selftaught.data.manifest import refuse_damaged
 from selftaught.data.processor import Processor
 from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
@@ -198,6 +199,7 @@ def model_folder(place: str | Path) -> Path:
         return place / "model"
     if (place / "config.json").is_file():
         return place
+    refuse_damaged(place / "model")  # what says of which kind it is may be what is damaged
     if (place / "recipe.yaml").is_file():
         raise SelftaughtError(
             "this run has no model yet: it has not ended",

@@ -225,6 +225,12 @@ def settled(file: Path, asked: Recipe) -> Recipe | None:
         SelftaughtError: naming the first key that does.
     """
     if not file.exists():
+        if any((file.parent / "checkpoints").glob("step-*")):
+            raise SelftaughtError(
+                "this run has begun, and its recipe is missing",
+                where=str(file),
+                do="restore it, or choose another --out",
+            )
         return None
     before = read_recipe(file)
     old, now = _flat(before.model_dump()), _flat(asked.model_dump(exclude_unset=True))

@@ -21,6 +21,7 @@ from selftaught.backbones.vision import (
     save_picture_model,
 )
 from selftaught.data.files import read_json
+from selftaught.data.manifest import refuse_damaged
 from selftaught.errors import SelftaughtError
 
 VISION, TEXT = "vision", "text"  # the folders of towers that no class of transformers holds together
@@ -92,6 +93,7 @@ def load_towers(folder: Path, bias: float | None = None) -> tuple[PictureBackbon
     """
     if (folder / _ABOVE).is_file():
         return _load_apart(folder, bias)
+    refuse_damaged(folder)
     model, _ = from_folder(AutoModel, folder, attn_implementation=None)
     assert isinstance(model, VisionTextDualEncoderModel)
     found = dict(model.state_dict())

@@ -19,6 +19,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from selftaught.backbones.given_folder import examine
 from selftaught.backbones.presets import AlbertSize, Size
+from selftaught.data.manifest import refuse_damaged
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch
 
@@ -323,6 +324,7 @@ def load_backbone(folder: Path) -> TextBackbone:
         SelftaughtError: if the folder holds no configuration or no safetensors weights, not all of them or those of
             another network, or wants its own code run.
     """
+    refuse_damaged(folder)
     model, info = from_folder(AutoModel, folder)
     if isinstance(model, VisionTextDualEncoderModel):
         return TextBackbone(model.text_model)

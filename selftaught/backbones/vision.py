@@ -13,6 +13,7 @@ from transformers import AutoModel, AutoModelForImageClassification, VisionTextD
 from selftaught.backbones.frozen import Frozen, frozen_teacher
 from selftaught.backbones.hf import fastest_attention, from_folder, with_options
 from selftaught.backbones.presets import ConvSize, PatchSize
+from selftaught.data.manifest import refuse_damaged
 from selftaught.objective import Batch
 
 IMAGE = "image"
@@ -197,6 +198,7 @@ def from_config(config: Any) -> PictureBackbone:
 
 def load_picture_backbone(folder: Path) -> PictureBackbone:
     """The network in a transformers folder."""
+    refuse_damaged(folder)
     model, _ = from_folder(AutoModel, folder, attn_implementation=None)
     return PictureBackbone(model.vision_model if isinstance(model, VisionTextDualEncoderModel) else model)
 

@@ -3,7 +3,6 @@
 Memory does not grow with the corpus, except for eight bytes a document.
 """
 
-import json
 import re
 from array import array
 from collections.abc import Iterable, Iterator
@@ -15,8 +14,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from selftaught.data.sealed import read_sealed, write_sealed
 from selftaught.data.source import open_text, require_rows
-from selftaught.data.store import StoreWriter, TokenStore, read_manifest
+from selftaught.data.store import StoreWriter, TokenStore, intact, read_manifest, sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.text import Row, TextSource
 from selftaught.data.tokenise import (
@@ -36,6 +36,7 @@ from selftaught.randomness import Randomness, derive
 _SAMPLE_CHARACTERS = 50_000_000  # what a tokenizer is learned from; more does not change it visibly
 BLOCK_CHARACTERS = 8_192  # rows of one document are joined to this length before they are tokenised
 _BATCH_CHARACTERS = 1 << 20
+_TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 _SPACE = re.compile(r"\s")
 _LONGEST_WORD = 64  # Chinese has no spaces to cut at
 _CODE_POINTS = 0x110000
@@ -180,7 +181,9 @@ def prepare(
     Raises:
         SelftaughtError: if the data or the tokenizer is another than the kept tokens were made of.
     """
-    known = _read_json(folder / "corpus.json")
+    known = read_sealed(folder / "corpus.json")
+    for name, expected in known["tokenizer"].items() if known else ():
+        intact(folder / name, expected)
     source = open_text(data, text=text) if known is None or not keep or is_there(data) else None
     if source is not None:
         asked = {
@@ -196,6 +199,7 @@ def prepare(
             refuse_other_data(known, source.fingerprint, folder, remake)
         elif known is None or known["asked"] != asked:
             known = _make(source, folder, asked, seed, tokenizer, sentences, kind, vocab_size)
+    assert known is not None
     reader, train = tokenizer or load_tokenizer(folder), TokenStore(folder / "train")
     _refuse_other_tokenizer(train.manifest.tokenizer, reader.fingerprint, folder)
     return Corpus(
@@ -241,6 +245,7 @@ def _make(
         tokenizer = train_tokenizer(sample, kind, vocab_size or found.vocabulary(), found.alphabet)
     with saving(folder):
         tokenizer.save(folder, longest_row=512)
+    files = {name: sha256_of(folder / name) for name in _TOKENIZER}
     held_out_bytes = _tokenise(source, folder, held, tokenizer, asked["source"], sentences)
     known = {
         "asked": asked,
@@ -250,9 +255,9 @@ def _make(
         "train": _sizes(folder / "train"),
         "held_out": _sizes(folder / "held_out"),
         "held_out_bytes": held_out_bytes,
+        "tokenizer": files,
     }
-    with saving(folder):
-        (folder / "corpus.json").write_text(json.dumps(known, ensure_ascii=False, indent=1), encoding="utf-8")
+    write_sealed(folder / "corpus.json", known, indent=1)
     return known
 
 
@@ -399,10 +404,3 @@ def _batched(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:
             batch, length = [], 0
     if batch:
         yield batch
-
-
-def _read_json(file: Path) -> Any:
-    try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

@@ -5,6 +5,7 @@ epoch, index). So the loader's whole state is one integer, the number of samples
 workers and wherever in an epoch a run was interrupted.
 """
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -96,7 +97,15 @@ class Batches:
     def starting(self, position: int) -> Iterator[Batch]:
         """Batches from sample ``position`` on, without end."""
         steps = _Steps(self, position)
-        return iter(DataLoader(steps, batch_size=None, sampler=_Counter(), num_workers=self.workers))
+        return iter(
+            DataLoader(steps, batch_size=None, sampler=_Counter(), num_workers=self.workers, worker_init_fn=_outlast)
+        )
+
+
+def _outlast(worker: int) -> None:
+    """Signals that are sent to all processes of a run are for the one that saves: it ends its workers itself."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from selftaught.data.pair_item import PairItem, PairSource
-from selftaught.data.picture_store import PictureStore, decoded, growing, intact
-from selftaught.data.store import sha256_of
+from selftaught.data.picture_store import PictureStore, decoded, growing
+from selftaught.data.sealed import read_sealed, write_sealed
+from selftaught.data.store import intact, sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.unchanged import refuse_other_data
 from selftaught.errors import SelftaughtError, saving
@@ -101,7 +102,7 @@ def prepare_pairs(
         SelftaughtError: if not one can be used, or the store is damaged.
     """
     asked = {"source": source.fingerprint, "resolution": resolution, "seed": seed, "share": share}
-    known = _read(folder / _FACTS)
+    known = read_sealed(folder / _FACTS)
     if known is not None and keep:
         refuse_other_data(known, source.fingerprint, folder, lambda place: _make(source, place, asked))
     elif known is None or known["asked"] != asked:
@@ -115,7 +116,7 @@ def read_store(folder: Path) -> PairStore | None:
     Raises:
         SelftaughtError: if it is damaged.
     """
-    known = _read(folder / _FACTS)
+    known = read_sealed(folder / _FACTS)
     return None if known is None else _opened(folder, known)
 
 
@@ -202,8 +203,7 @@ def _make(source: PairSource, folder: Path, asked: dict[str, Any]) -> dict[str, 
         "held_out": _held_out(found.digests, asked["share"]).astype(int).tolist(),
         "sha256": {name: sha256_of(folder / name) for name in (_PIXELS, _CAPTIONS)},
     }
-    with saving(folder):
-        (folder / _FACTS).write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+    write_sealed(folder / _FACTS, known)
     return known
 
 

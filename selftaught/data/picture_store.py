@@ -5,7 +5,6 @@ pictures.json    where each comes from, its label, which are held out, and the S
 """
 
 import hashlib
-import json
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -21,7 +20,8 @@ import torch
 
 from selftaught.data.picture_decoding import PictureProblem
 from selftaught.data.picture_item import PictureItem, PictureSource
-from selftaught.data.store import sha256_of
+from selftaught.data.sealed import read_sealed, write_sealed
+from selftaught.data.store import intact, sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.unchanged import refuse_other_data
 from selftaught.errors import SelftaughtError, saving
@@ -96,7 +96,7 @@ def prepare_pictures(
         SelftaughtError: if not one can be used, or the store is damaged.
     """
     asked = {"source": source.fingerprint, "resolution": resolution, "seed": seed}
-    known = _read(folder)
+    known = read_sealed(folder / _FACTS)
     if known is not None and keep:
         refuse_other_data(known, source.fingerprint, folder, lambda place: _make(source, place, asked))
     elif known is None or known["asked"] != asked:
@@ -110,7 +110,7 @@ def read_pictures(folder: Path) -> PictureStore | None:
     Raises:
         SelftaughtError: if it is damaged.
     """
-    known = _read(folder)
+    known = read_sealed(folder / _FACTS)
     return None if known is None else _opened(folder, known)
 
 
@@ -118,21 +118,6 @@ def _opened(folder: Path, known: dict[str, Any]) -> PictureStore:
     array = intact(folder / "pictures.npy", known["sha256"])
     facts = (tuple(known["files"]), tuple(known["labels"]), np.array(known["held_out"], bool))
     return PictureStore(np.load(array, mmap_mode="r"), *facts, known["description"], known["tally"], known["copies"])
-
-
-def intact(file: Path, sha256: str) -> Path:
-    """A file of a store, if it is as it was written.
-
-    Raises:
-        SelftaughtError: if it is not.
-    """
-    if not file.is_file() or sha256_of(file) != sha256:
-        raise SelftaughtError(
-            "the picture store is damaged: this file does not match its SHA-256",
-            where=str(file),
-            do=f"delete {file.parent} and run the same command again; it is made anew",
-        )
-    return file
 
 
 def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[str, Any]:
@@ -163,8 +148,7 @@ def _make(source: PictureSource, folder: Path, asked: dict[str, Any]) -> dict[st
         "held_out": held.astype(int).tolist(),
         "sha256": sha256_of(folder / "pictures.npy"),
     }
-    with saving(folder):
-        (folder / _FACTS).write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+    write_sealed(folder / _FACTS, known)
     return known
 
 
@@ -239,10 +223,3 @@ def growing(file: Path, *shape: int) -> Iterator[Callable[[np.ndarray], None]]:
 def _write_header(out: Any, *shape: int) -> None:
     """numpy's, which leaves room for the count that is known at the end only."""
     np.lib.format.write_array_header_1_0(out, {"descr": "|u1", "fortran_order": False, "shape": shape})
-
-
-def _read(folder: Path) -> Any:
-    try:
-        return json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

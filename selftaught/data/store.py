@@ -8,7 +8,6 @@ MANIFEST.json        tokenizer and source fingerprints, sizes, and the SHA-256 o
 """
 
 import hashlib
-import json
 import os
 import shutil
 from array import array
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from selftaught.data.sealed import damaged, read_sealed, write_sealed
 from selftaught.errors import SelftaughtError, saving
 
 SHARD_TOKENS = 1 << 25
@@ -40,6 +40,22 @@ class Manifest:
     sentences: int | None = None
     shards: list[int] = field(default_factory=list)
     sha256: dict[str, str] = field(default_factory=dict)
+
+
+def intact(file: Path, sha256: str, store: Path | None = None) -> Path:
+    """A file of a store, if it is as it was written.
+
+    Args:
+        store: the folder that is made anew as a whole; that of the file if not given.
+
+    Raises:
+        SelftaughtError: if it is not.
+    """
+    if not file.is_file():
+        raise damaged(file, "is missing", store)
+    if sha256_of(file) != sha256:
+        raise damaged(file, "does not match its SHA-256", store)
+    return file
 
 
 def sha256_of(file: Path) -> str:
@@ -129,7 +145,7 @@ class StoreWriter:
                 shards=self._shards,
                 sha256={file.name: sha256_of(file) for file in sorted(self._aside.glob("*.npy"))},
             )
-            (self._aside / MANIFEST).write_text(json.dumps(asdict(manifest), indent=1), encoding="utf-8")
+            write_sealed(self._aside / MANIFEST, asdict(manifest), indent=1)
             for file in self._aside.iterdir():
                 with file.open("rb") as handle:
                     os.fsync(handle.fileno())
@@ -195,12 +211,7 @@ class TokenStore:
         self.folder = folder
         self.manifest = read_manifest(folder)
         for name, expected in self.manifest.sha256.items():
-            if not (folder / name).is_file() or sha256_of(folder / name) != expected:
-                raise SelftaughtError(
-                    "the token store is damaged: this file does not match its SHA-256",
-                    where=str(folder / name),
-                    do=f"delete {folder.parent} and run the same command again; it is made anew",
-                )
+            intact(folder / name, expected, folder.parent)
         self.document_starts: np.ndarray = np.load(folder / "documents.npy", allow_pickle=False)
         self._shards = [
             np.load(folder / f"tokens-{i:05d}.npy", mmap_mode="r", allow_pickle=False)
@@ -259,12 +270,12 @@ class TokenStore:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of the store in ``folder``."""
-    try:
-        return Manifest(**json.loads((folder / MANIFEST).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
-        raise SelftaughtError(
-            f"there is no readable token store here: {error}",
-            where=str(folder),
-            do="run the same pretrain command again; it makes the store from the text",
-        ) from error
+    """The manifest of the store in ``folder``.
+
+    Raises:
+        SelftaughtError: if there is none, or it is damaged.
+    """
+    facts = read_sealed(folder / MANIFEST)
+    if facts is None:
+        raise damaged(folder / MANIFEST, "is missing", folder.parent)
+    return Manifest(**facts)

@@ -6,7 +6,6 @@ clips.json     where each comes from, its first frame, its label, which are held
 """
 
 import hashlib
-import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +19,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from selftaught.data.store import sha256_of
+from selftaught.data.sealed import read_sealed, write_sealed
+from selftaught.data.store import intact, sha256_of
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.unchanged import refuse_other_data
 from selftaught.data.video_decoding import MOST_FRAMES
@@ -189,7 +189,7 @@ def prepare_videos(
         SelftaughtError: if not one can be used, or the store is damaged.
     """
     asked = {"source": source.fingerprint, "resolution": resolution, "rate": rate, "seed": seed}
-    known = _read(folder)
+    known = read_sealed(folder / _FACTS)
     if known is not None and keep:
         refuse_other_data(known, source.fingerprint, folder, lambda place: _make(source, place, asked, tell))
     elif known is None or known["asked"] != asked:
@@ -203,18 +203,13 @@ def read_clips(folder: Path) -> VideoStore | None:
     Raises:
         SelftaughtError: if it is damaged.
     """
-    known = _read(folder)
+    known = read_sealed(folder / _FACTS)
     return None if known is None else _opened(folder, known)
 
 
 def _opened(folder: Path, known: dict[str, Any]) -> VideoStore:
     for name, digest in known["sha256"].items():
-        if not (folder / name).is_file() or sha256_of(folder / name) != digest:
-            raise SelftaughtError(
-                "the store of clips is damaged: this file does not match its SHA-256",
-                where=str(folder / name),
-                do=f"delete {folder} and run the same command again; it is made anew",
-            )
+        intact(folder / name, digest)
     return VideoStore(
         np.load(folder / _FRAMES, mmap_mode="r"),
         np.load(folder / _MOTION),
@@ -250,7 +245,7 @@ def in_memory(some: Sequence[tuple[VideoItem, np.ndarray]], rate: float) -> Vide
 
 def clip_digests(folder: Path) -> tuple[int, float, set[bytes]] | None:
     """Of the store in a folder the resolution, the rate and the SHA-256 of each clip's pixels; None if it is gone."""
-    known = _read(folder)
+    known = read_sealed(folder / _FACTS)
     if known is None or not (folder / _FRAMES).is_file():
         return None
     frames, starts = np.load(folder / _FRAMES, mmap_mode="r"), known["starts"]
@@ -299,8 +294,7 @@ def _make(source: VideoSource, folder: Path, asked: dict[str, Any], tell: Callab
         "held_out": _bounded(np.array(held_out), asked["seed"]).astype(int).tolist(),
         "sha256": {name: sha256_of(folder / name) for name in (_FRAMES, _MOTION)},
     }
-    with saving(folder):
-        (folder / _FACTS).write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+    write_sealed(folder / _FACTS, known)
     return known
 
 
@@ -353,10 +347,3 @@ def _write_header(out: Any, count: int, size: int) -> None:
     """numpy's, which leaves room for the count that is known at the end only."""
     shape = {"descr": "|u1", "fortran_order": False, "shape": (count, 3, size, size)}
     np.lib.format.write_array_header_1_0(out, shape)
-
-
-def _read(folder: Path) -> Any:
-    try:
-        return json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

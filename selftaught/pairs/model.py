@@ -19,6 +19,7 @@ from selftaught.backbones.dual import VISION, holds_towers, load_towers, save_to
 from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.towers import TwoTowers
 from selftaught.backbones.vision import PictureBackbone
+from selftaught.data.manifest import refuse_damaged
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.objective import PictureSpec
@@ -66,6 +67,7 @@ class PairModel:
         """
         folder = pair_folder(Path(place))
         if folder is None:
+            refuse_damaged(Path(place) / "model")  # what says of which kind it is may be what is damaged
             raise SelftaughtError(
                 "there are no two towers over pictures and words here",
                 where=str(place),

@@ -23,6 +23,7 @@ from selftaught.backbones.vision import (
     untrained_picture_twin,
 )
 from selftaught.data.files import read_json
+from selftaught.data.manifest import refuse_damaged
 from selftaught.data.picture_decoding import decode
 from selftaught.errors import SelftaughtError
 from selftaught.objective import PictureSpec
@@ -78,6 +79,7 @@ class PictureModel:
         """
         folder = picture_folder(Path(place))
         if folder is None:
+            refuse_damaged(Path(place) / "model")  # what says of which kind it is may be what is damaged
             raise SelftaughtError(
                 "there is no network over pictures here",
                 where=str(place),

@@ -14,7 +14,7 @@ from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.preparing import check_recipe, prepare_pretraining
 from selftaught.pretrained import open_pretrained
 from selftaught.recipe import compose, read_recipe, settled
-from selftaught.report import read_report
+from selftaught.report import finished
 from selftaught.run import Run
 from selftaught.schedule import parse_duration
 from selftaught.verbs import Place
@@ -104,7 +104,7 @@ def distill(
     student = Run(Path(out) if out else Path(run).with_name(f"{Path(run).resolve().name}-{size}"))
     with student.locked():
         before = settled(student.recipe, asked)
-        if before is not None and (done := read_report(student, "distill")) is not None:
+        if before is not None and (done := finished(student, "distill")) is not None:
             note(f"{student.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(student.folder)  # it may have been moved
             return tell(done, told(done), json=json)

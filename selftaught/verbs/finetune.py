@@ -15,7 +15,7 @@ from selftaught.pictures.model import holds_picture_model
 from selftaught.pictures.teaching import Teaching, run_teaching
 from selftaught.pretrained import model_folder
 from selftaught.recipe import compose, settled
-from selftaught.report import finetuned_lines, read_report
+from selftaught.report import finetuned_lines, finished
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 from selftaught.task_run import Ready, prepare_finetuning, run_finetuning
@@ -98,7 +98,7 @@ def finetune(
     new = Run(Path(out) if out else begun_from.with_name(f"{begun_from.resolve().name}-{task}"))
     with new.locked():
         before = settled(new.recipe, asked)
-        if before is not None and (done := read_report(new, "finetune")) is not None:
+        if before is not None and (done := finished(new, "finetune")) is not None:
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
             return tell(done, finetuned_lines(done), json=json)

@@ -29,7 +29,7 @@ from selftaught.pretraining import run_pretraining, summary
 from selftaught.privacy import forget_key
 from selftaught.ranks import agreed, leads, place, world
 from selftaught.recipe import Recipe, compose, read_recipe, settled
-from selftaught.report import read_report
+from selftaught.report import finished
 from selftaught.run import Run, replace_file
 from selftaught.schedule import parse_duration
 from selftaught.verbs import Place
@@ -136,7 +136,7 @@ def pretrain(
         return _led(run, way)
     with run.locked():
         before = settled(run.recipe, asked)
-        if before is not None and (done := read_report(run, "pretrain")) is not None:
+        if before is not None and (done := finished(run, "pretrain")) is not None:
             agreed(_END)
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(run.folder)  # it may have been moved

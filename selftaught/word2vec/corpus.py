@@ -3,7 +3,6 @@
 Phrases cost two readings more or three. Memory holds the words that occur and how often, never the text.
 """
 
-import json
 from collections.abc import Iterator, Set
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -14,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from selftaught.data.corpus import BLOCK_CHARACTERS, hold_out, pieces_of, scan
+from selftaught.data.sealed import read_sealed, write_sealed
 from selftaught.data.source import open_text
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tally import QUARANTINE, Tally
 from selftaught.data.text import TextSource
 from selftaught.data.unchanged import is_there, refuse_other_data
-from selftaught.errors import SelftaughtError, saving
+from selftaught.errors import SelftaughtError
 from selftaught.randomness import derive
 from selftaught.word2vec.counting import Tallied
 from selftaught.word2vec.options import WordObjective
@@ -64,7 +64,7 @@ def prepare_words(
     Raises:
         SelftaughtError: if no row can be kept, or fewer than two words occur often enough.
     """
-    known = _read(folder)
+    known = read_sealed(folder / _FACTS)
     if known is None or not keep or is_there(data):
         source = open_text(data, text=text)
         asked = {"source": source.fingerprint, "text": text, "seed": seed, **_cut(objective)}
@@ -109,8 +109,7 @@ def _make(
         "words": vocabulary.words,
         "counts": vocabulary.counts.tolist(),
     }
-    with saving(folder):
-        (folder / _FACTS).write_text(json.dumps(known, ensure_ascii=False), encoding="utf-8")
+    write_sealed(folder / _FACTS, known)
     return known
 
 
@@ -187,10 +186,3 @@ def _number(
         writers[held_out].add([numbers[word] for word in words if word in numbers])
     for writer in writers.values():
         writer.close()
-
-
-def _read(folder: Path) -> Any:
-    try:
-        return json.loads((folder / _FACTS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None

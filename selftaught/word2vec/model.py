@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from selftaught.data.files import read_json
+from selftaught.data.manifest import refuse_damaged
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
 from selftaught.run import folder_of_kind
@@ -65,11 +66,13 @@ class WordModel:
         """
         folder = folder_of_kind(Path(place), (KIND,))
         if folder is None:
+            refuse_damaged(Path(place) / "model")  # what says of which kind it is may be what is damaged
             raise SelftaughtError(
                 "there are no word vectors here",
                 where=str(place),
                 do="give a run of selftaught pretrain --objective skipgram",
             )
+        refuse_damaged(folder)
         words, vectors = read_binary(folder / "vectors.bin")
         try:
             facts = read_json(folder / "config.json")

@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.torture.running import write_pictures, write_texts
 from tests.torture.table import Row, Tried, show
 
 _ROWS = pytest.StashKey[list[Row]]()
@@ -28,6 +30,17 @@ def times(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """How many times to try: ``times(whole, short)``."""
     whole_form = request.config.getoption("--torture")
     return lambda whole, short: whole if whole_form else short
+
+
+@pytest.fixture(scope="session")
+def text_folder(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
+    return write_texts(tmp_path_factory.mktemp("text"), texts)
+
+
+@pytest.fixture(scope="session")
+def picture_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty-eight small pictures with a caption each."""
+    return write_pictures(tmp_path_factory.mktemp("pictures"))
 
 
 @pytest.hookimpl(wrapper=True)
