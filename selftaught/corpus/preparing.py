@@ -131,6 +131,17 @@ def prepare_corpus(asked: Asked, out: str, engine: Engine) -> tuple[Facts, bool]
     return manifest, True
 
 
+def refuse_own_data(data: str, out: str) -> None:
+    """To be called before anything is written.
+
+    Raises:
+        SelftaughtError: the corpus would become a part of what it is made of.
+    """
+    folder = Place(out).local
+    if folder is not None and folder.resolve().is_relative_to(Path(data.removeprefix("file://")).resolve()):
+        raise SelftaughtError("the corpus would lie within its own data", where=out, do="choose another --out")
+
+
 def _facts(asked: Asked, cleaned: Sequence[Facts], selected: Sequence[Facts], refused: Tally) -> Facts:
     shards = [one["shard"] for one in selected if one["shard"]["documents"]]
     dropped = facts_sum(list(cleaned), "dropped") | facts_sum(list(selected), "dropped")

@@ -6,6 +6,7 @@ Small files are put together. A large one of JSON lines is parted between lines;
 import json
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -82,6 +83,7 @@ def units_of(data: str, *, refused: Tally) -> list[Unit]:
     Raises:
         SelftaughtError: there is no file that can be read.
     """
+    data = data.removeprefix("file://")
     if data.startswith(BUILTIN):
         return [Unit(0, (), data)]
     files = _far_files(data) if is_url(data) else _near_files(data, refused)
@@ -127,8 +129,9 @@ def _rows(unit: Unit, text: str | None, tally: Tally) -> Iterator[Row]:
             log = Path(scratch, "log")
             own = Tally(log) if file.line else tally
             try:
-                for row in open_file(_at_hand(file, Path(scratch)), text).rows(own, numbers):
-                    yield row._replace(line=row.line + file.line)
+                with _at_hand(file) as here:
+                    for row in open_file(here, text).rows(own, numbers):
+                        yield row._replace(line=row.line + file.line)
             except Damaged as damaged:
                 tally.quarantine(file.name, WHOLE_FILE, str(damaged))
             except SelftaughtError as error:
@@ -141,21 +144,25 @@ def _rows(unit: Unit, text: str | None, tally: Tally) -> Iterator[Row]:
                     tally.quarantine(row["file"], row["line"] + file.line, row["why"])
 
 
-def _at_hand(file: File, scratch: Path) -> DataFile:
-    """The file on this machine, or the part of it."""
+@contextmanager
+def _at_hand(file: File) -> Iterator[DataFile]:
+    """The file, or the part of it, on this machine."""
+    if is_url(file.path):
+        folder, _, name = file.path.rpartition("/")
+        with Place(folder).fetched(name) as copy:
+            yield replace(given_file(copy, name), name=file.name)
+        return
     whole = Path(file.path)
-    if not is_url(file.path) and file.size < whole.stat().st_size:
-        part = scratch / whole.name
-        with whole.open("rb") as source, part.open("wb") as target:
+    if file.size == whole.stat().st_size:
+        yield given_file(whole, file.name)
+        return
+    with tempfile.TemporaryDirectory() as scratch, whole.open("rb") as source:
+        part = Path(scratch, whole.name)
+        with part.open("wb") as target:
             source.seek(file.begin)
             for begin in range(0, file.size, _BLOCK):
                 target.write(source.read(min(_BLOCK, file.size - begin)))
-        return given_file(part, file.name)
-    if not is_url(file.path):
-        return given_file(whole, file.name)
-    folder, _, name = file.path.rpartition("/")
-    with Place(folder).fetched(name) as copy:
-        return replace(given_file(copy.rename(scratch / name), name), name=file.name)
+        yield given_file(part, file.name)
 
 
 def _parts(file: File, size: int) -> Iterator[File]:

@@ -5,7 +5,7 @@ from typing import Any
 from selftaught.console import tell
 from selftaught.corpus.engine import engine as open_engine
 from selftaught.corpus.place import Place
-from selftaught.corpus.preparing import REJECTED, Asked, prepare_corpus
+from selftaught.corpus.preparing import REJECTED, Asked, prepare_corpus, refuse_own_data
 from selftaught.facts import shown
 
 _MOST = 40
@@ -46,6 +46,7 @@ def prepare(
         personal=personal,
         held_out=held_out,
     )
+    refuse_own_data(data, out)
     with Place(out).locked(), open_engine(engine, workers) as hands:
         manifest, made = prepare_corpus(asked, out, hands)
     report = {"verb": "prepare", "out": out, "made": made, **manifest}

@@ -127,6 +127,10 @@ def test_urls_give_the_same_shards(data: Path, tmp_path: Path) -> None:
     memory.get("/corpus", str(tmp_path / "far"), recursive=True)
     memory.rm("/data", recursive=True)
     memory.rm("/corpus", recursive=True)
+    before = sorted((file.name, file.read_bytes()) for file in data.iterdir())
+    prepare(f"file://{data}", out=f"file://{tmp_path / 'file'}", workers=1)
+    assert texts_of(tmp_path / "file") == texts_of(tmp_path / "near")
+    assert sorted((file.name, file.read_bytes()) for file in data.iterdir()) == before
     assert texts_of(tmp_path / "far") == texts_of(tmp_path / "near")
     assert named(tmp_path / "far") == named(tmp_path / "near")
     assert not [file for file in (tmp_path / "far").iterdir() if file.name.startswith(".")]
@@ -150,7 +154,8 @@ def test_mistakes_are_told(data: Path, tmp_path: Path, call: Call) -> None:
         ((str(tmp_path / "no"), "--out", out), "nothing can be read at"),
         (("memory://nowhere", "--out", out), "there is no file"),
         (("nosuch://x", "--out", out), "nosuch"),
-        ((str(data), "--out", str(data)), "not empty"),
+        ((str(data), "--out", str(data / "out")), "within its own data"),
+        ((str(data), "--out", str(tmp_path)), "not empty"),
         ((str(data), "--out", str(tmp_path / "there"), "--personal"), "another corpus"),
     ]:
         said = call("prepare", *arguments, *(() if "--workers" in arguments else ("--workers", "1")))
@@ -158,6 +163,7 @@ def test_mistakes_are_told(data: Path, tmp_path: Path, call: Call) -> None:
         assert what in said.err, said.err
         assert "Traceback" not in said.err
         assert not said.out
+    assert not (data / "out").exists()
 
 
 def test_the_command_line(data: Path, tmp_path: Path, call: Call) -> None:
