@@ -5,11 +5,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
-from torch import nn
+from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Objective, Spec, Sum
+from selftaught.ranks import most
 
 
 class Diverged(SelftaughtError):
@@ -33,13 +34,17 @@ def check_finite(quantity: str, value: float, step: int, first_sample: int, samp
 
 
 def check_weights(learner: nn.Module, step: int, first_sample: int, samples: int) -> None:
-    """Raise :class:`Diverged` unless every weight is finite: a checkpoint must be one to go on from."""
-    for name, weight in learner.named_parameters():
-        own = weight.detach()
-        if isinstance(own, DTensor):
-            own = own.to_local()  # whoever has the others looks at them
-        if not bool(own.isfinite().all()):
-            raise Diverged(f"the weight {name} became infinite or no number", step, first_sample, samples)
+    """Raise :class:`Diverged`, on all ranks, unless every weight is finite: a checkpoint must be one to go on from."""
+    lost = [name for name, weight in learner.named_parameters() if not bool(_own(weight).isfinite().all())]
+    if most(bool(lost))[0]:
+        name = lost[0] if lost else "of another rank"
+        raise Diverged(f"the weight {name} became infinite or no number", step, first_sample, samples)
+
+
+def _own(weight: Tensor) -> Tensor:
+    """What this rank has of a weight; whoever has the rest looks at it."""
+    weight = weight.detach()
+    return weight.to_local() if isinstance(weight, DTensor) else weight
 
 
 @dataclass

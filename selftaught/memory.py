@@ -56,13 +56,16 @@ def _remedy(objective: Objective, batch: int, accumulate: int, threads: int) -> 
     """What needs less memory: the same step in more parts, where its samples need not meet."""
     if objective.couples_batch:
         return (
-            f"{objective.name} compares the samples of a batch with each other, so that it cannot be put together from "
-            f"smaller ones: begin another --out with --batch {max(2, batch // 2)} or a smaller --size"
+            "run the same command with --set train.recompute=true, which keeps less of each layer; it goes on from the "
+            f"last checkpoint if there is one. {objective.name} compares the samples of a batch with each other, so "
+            f"that smaller ones do not make the same step: if that is not enough, begin another --out with --batch "
+            f"{max(2, batch // 2)} or a smaller --size"
         )
     for more in range(2, batch + 1):
         if batch % more == 0 and (batch // more) % threads == 0:
             return (
                 f"run the same command with --batch {batch // more} --set train.accumulate={accumulate * more}: "
-                "it takes the same steps in less memory, and goes on from the last checkpoint if there is one"
+                "it takes the same steps in less memory, and goes on from the last checkpoint if there is one "
+                "(--set train.recompute=true keeps less of each layer, too)"
             )
-    return "begin another --out with a smaller --size or a smaller --set train.length"
+    return "run the same command with --set train.recompute=true, or begin another --out with a smaller --size"

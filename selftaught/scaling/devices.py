@@ -76,7 +76,7 @@ def this_core(memory: float) -> Device:
     Args:
         memory: bytes.
     """
-    rate, source = core_flops(), "matrix products measured on this machine; the network and the disk are assumed"
+    rate, source = core_flops(), "matrix products measured here; share and disk as in docs/lab.md, 26"
     return Device("core", rate, 0.5, memory, 4, 1, 10e9, 0.125e9, 0.2e9, _YEAR, source)
 
 
