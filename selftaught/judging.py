@@ -223,6 +223,7 @@ class Verdict:
         curve: all points, of all of the task's measures.
         metric: the one the sentence is about.
         overlap: test rows found in the pretraining text; None if that text was not at hand.
+        nearly: other test rows that are nearly found in it.
     """
 
     task: str
@@ -234,6 +235,7 @@ class Verdict:
     overlap: tuple[str, ...] | None
     notes: tuple[str, ...]
     seconds: float
+    nearly: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The stable shape that programs read."""
@@ -248,6 +250,8 @@ class Verdict:
             "sentence": self.sentence,
             "overlap_rows": None if self.overlap is None else len(self.overlap),
             "overlap": list(self.overlap or ())[:100],
+            "nearly_rows": None if self.overlap is None else len(self.nearly),
+            "nearly": list(self.nearly)[:100],
             "notes": list(self.notes),
             "seconds": self.seconds,
         }
@@ -292,7 +296,7 @@ def judge(
 
     split = split_examples(make(found.examples), found, test, seed)
     tell(f"labels      {found.description}: {len(split.train)} to learn from, {len(split.test)} to be tested on")
-    overlap, not_looked_at = overlapping_rows(subject, split.test)
+    overlap, nearly, not_looked_at = overlapping_rows(subject, split.test)
     judge = Judge(subject, make, split, budgets, seeds, seed, tell)
     tuned = finetune or not judge.has_probe
     if tuned and not subject.can_be_finetuned:
@@ -315,6 +319,7 @@ def judge(
         overlap=None if overlap is None else tuple(place(split.test[i]) for i in np.flatnonzero(overlap)),
         notes=split.notes + example_notes(found) + few_rows_notes(split) + not_looked_at,
         seconds=time.perf_counter() - began,
+        nearly=tuple(place(split.test[i]) for i in np.flatnonzero(nearly)),
     )
     return verdict, judge
 

@@ -11,6 +11,7 @@ import numpy as np
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.judging import PROBE, UNTRAINED_PROBE, Draw, Verdict
+from selftaught.metrics.near_pictures import TOLD_APART, nearly_among, thumbnails
 from selftaught.metrics.sampling import split_train_test
 from selftaught.pictures.classifying import ClassifyPictures
 from selftaught.pictures.lessons import finetune_pictures_quickly
@@ -152,19 +153,24 @@ def judge_pictures(
     """
     sizes = f"{len(pictures.train)} to learn from, {len(pictures.test)} to be tested on"
     tell(f"labels      {pictures.description}: {sizes}")
-    overlap = _overlap(pictures.test, seen)
+    overlap, nearly = _overlap(pictures.test, seen)
     judge = PictureJudge(budgets, seeds, seed, tell, model=model, pictures=pictures, options=options)
     found = judge.run(finetune=finetune)
     files = None if overlap is None else tuple(pictures.test_files[i] for i in np.flatnonzero(overlap))
-    return replace(found, overlap=files, notes=pictures.notes), judge
+    near = tuple(pictures.test_files[i] for i in np.flatnonzero(nearly))
+    return replace(found, overlap=files, nearly=near, notes=pictures.notes), judge
 
 
-def _overlap(test: np.ndarray, seen: Path | None) -> np.ndarray | None:
-    """Which test pictures have the pixels of one of the pretraining's."""
+def _overlap(test: np.ndarray, seen: Path | None) -> tuple[np.ndarray | None, np.ndarray]:
+    """Which test pictures have the pixels of one of the pretraining's, and which others nearly are one: bool [N]."""
+    neither = np.zeros(len(test), bool)
     if seen is None or not seen.is_file():
-        return None
+        return None, neither
     known = np.load(seen, mmap_mode="r")
     if known.shape[1:] != test.shape[1:]:
-        return None
+        return None, neither
     digests = {hashlib.sha256(row.tobytes()).digest() for row in known}
-    return np.array([hashlib.sha256(row.tobytes()).digest() in digests for row in test], bool)
+    same = np.array([hashlib.sha256(row.tobytes()).digest() in digests for row in test], bool)
+    if test.shape[-1] < TOLD_APART:
+        return same, neither
+    return same, (nearly_among(thumbnails(test), thumbnails(known)) >= 0) & ~same

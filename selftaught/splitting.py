@@ -11,6 +11,7 @@ from selftaught.data.examples import Example, Examples
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
+from selftaught.metrics.near_texts import NearFinder
 from selftaught.metrics.overlap import OverlapFinder
 from selftaught.metrics.sampling import folded, split_train_test
 from selftaught.pretrained import Trained, trainings
@@ -72,15 +73,18 @@ def _thinned(rows: np.ndarray, most: int, seed: int) -> tuple[np.ndarray, tuple[
     return chosen, (f"of {len(rows)} test rows {most} were drawn at random",)
 
 
-def overlapping_rows(model: Trained, test: Sequence[Example]) -> tuple[np.ndarray | None, tuple[str, ...]]:
-    """Which test rows stand word for word in the pretraining text, bool [N], and which of that text was not read.
+def overlapping_rows(model: Trained, test: Sequence[Example]) -> tuple[np.ndarray | None, np.ndarray, tuple[str, ...]]:
+    """Which test rows stand word for word in the pretraining text, which others nearly do, and what was not read.
 
-    The text is that of the run and of all it began from; None where none of it is at hand. A row of several texts
-    overlaps if all of them do.
+    The text is that of the run and of all it began from. A row of several texts overlaps if all of them do.
+
+    Returns:
+        bool [N], None where none of the text is at hand; bool [N]; and sentences.
     """
     recipes, unknown = trainings(model)
     texts = [(row, text) for row, example in enumerate(test) for text in example.inputs.values()]
-    finder, looked_at, unseen = OverlapFinder(text for _, text in texts), 0, [unknown] if unknown else []
+    finder, near = OverlapFinder(text for _, text in texts), NearFinder(text for _, text in texts)
+    looked_at, unseen = 0, [unknown] if unknown else []
     for recipe in recipes:
         try:
             source = open_text(recipe.data.path, text=recipe.data.text)
@@ -89,12 +93,20 @@ def overlapping_rows(model: Trained, test: Sequence[Example]) -> tuple[np.ndarra
             continue
         looked_at += 1
         for _, rows in groupby(source.rows(Tally()), key=lambda row: row.document):
-            finder.feed("".join(row.text for row in rows))
+            document = "".join(row.text for row in rows)
+            finder.feed(document)
+            near.feed(document)
     if not looked_at:
-        return None, ()
-    overlapping = np.ones(len(test), dtype=bool)
-    np.logical_and.at(overlapping, [row for row, _ in texts], finder.result())
-    return overlapping, tuple(f"overlap with what {what} holds or was trained on is unknown" for what in unseen)
+        return None, np.zeros(len(test), dtype=bool), ()
+    overlapping, nearly = np.ones((2, len(test)), dtype=bool)
+    numbers, found = [row for row, _ in texts], finder.result()
+    np.logical_and.at(overlapping, numbers, found)
+    np.logical_and.at(nearly, numbers, found | near.result())
+    return (
+        overlapping,
+        nearly & ~overlapping,
+        tuple(f"overlap with what {what} holds or was trained on is unknown" for what in unseen),
+    )
 
 
 def example_notes(found: Examples[Any]) -> tuple[str, ...]:

@@ -49,9 +49,10 @@ def test_a_pair_overlaps_if_both_of_its_texts_do(tmp_path: Path) -> None:
         ("The fox has gone over the hill.", "A heron waits by the still water", "x"),
         ("The fox has gone over the hill.", "Another heron waits by the still water", "x"),
     )
-    found, unknown = overlapping_rows(pretrained, rows.examples)
+    found, nearly, unknown = overlapping_rows(pretrained, rows.examples)
     assert found is not None
     assert found.tolist() == [True, False]
+    assert nearly.tolist() == [False, True]
     assert unknown == ()
 
 

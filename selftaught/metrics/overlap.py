@@ -38,7 +38,7 @@ class OverlapFinder:
 
     def feed(self, text: str) -> None:
         """Looks through one document."""
-        for piece in _pieces(text):
+        for piece in pieces(text):
             self._add(piece)
         self._add(f"\n{WALL}\n")
 
@@ -119,7 +119,7 @@ def _lookup(rows: list[Words], members: list[int], head: int, whole_line: bool) 
     return _Lookup(head, whole_line, heads, index, lengths, wholes, maybe)
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
     """The text in pieces of at most CHUNK characters, cut between words, or inside one that long."""
     start = 0
     while len(text) - start > CHUNK:

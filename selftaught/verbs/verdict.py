@@ -258,7 +258,8 @@ def _lines(found: Verdict, seen: str = "stand word for word in the pretraining t
     if found.overlap is None:
         lines.append("overlap       unknown: what it was pretrained on is not at hand")
     else:
-        lines.append(f"overlap       {len(found.overlap)} test rows {seen}")
+        more = f", {len(found.nearly)} more nearly" if found.nearly else ""
+        lines.append(f"overlap       {len(found.overlap)} test rows {seen}{more}")
     return lines + [f"note          {sentence}" for sentence in found.notes]
 
 
