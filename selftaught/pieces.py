@@ -77,7 +77,11 @@ def save_pieces(pieces: Mapping[str, Piece], file: Path, *, sharded: bool) -> No
     if sharded:
         parted = {name: one for name, one in pieces.items() if one.rows.shape != one.shape}
         pieces = pieces if leads() else {name: one for name, one in parted.items() if one.rows.numel()}
-    places = {_PLACES: json.dumps({name: [one.begin, *one.shape] for name, one in pieces.items()})} if sharded else None
+    places = (
+        {_PLACES: json.dumps({name: [pieces[name].begin, *pieces[name].shape] for name in sorted(pieces)})}
+        if sharded
+        else None
+    )
     try:
         save_file({name: one.rows.contiguous() for name, one in pieces.items()}, file, places)
     except SafetensorError as error:  # its own name for a full disk
