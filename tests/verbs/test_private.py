@@ -19,13 +19,20 @@ def notes(tmp_path: Path, texts: list[str]) -> Path:
     return file
 
 
-@pytest.mark.parametrize("objective", ["causal_lm", "mlm"])
 def test_a_private_run_says_what_it_promises_and_shares_nothing_else(
-    notes: Path, tmp_path: Path, objective: str, capsys: pytest.CaptureFixture[str]
+    notes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
     report = pretrain(
-        str(notes), objective=objective, private=True, epsilon=4.0, size="tiny", steps=3, batch=8, out=run, device="cpu"
+        str(notes),
+        objective="causal_lm",
+        private=True,
+        epsilon=4.0,
+        size="tiny",
+        steps=3,
+        batch=8,
+        out=run,
+        device="cpu",
     )
     said = capsys.readouterr().err
     promised = report["privacy"]
