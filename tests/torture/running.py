@@ -110,6 +110,7 @@ def _main(arguments: list[str], log: Path, threads: int, largest_file: int | Non
     from selftaught.cli import main
 
     os.setsid()  # a group of its own, with those it starts
+    multiprocessing.set_start_method("fork", force=True)  # as by the shell: what forked this process is the test's
     to_file(log)
     torch.set_num_threads(threads)
     if largest_file is not None:
