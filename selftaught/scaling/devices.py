@@ -76,8 +76,8 @@ def this_core(memory: float) -> Device:
     Args:
         memory: bytes.
     """
-    rate, source = core_flops(), "matrix products measured here; share and disk as in docs/lab.md, 26"
-    return Device("core", rate, 0.5, memory, 4, 1, 10e9, 0.125e9, 0.2e9, _YEAR, source)
+    rate, source = core_flops(), "matrix products measured here; share and disk as in docs/lab.md, 29"
+    return Device("core", rate, 0.5, memory, 4, 1, 10e9, 0.125e9, 0.1e9, _YEAR, source)
 
 
 def core_flops(
