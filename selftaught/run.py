@@ -98,8 +98,8 @@ class Run:
                     do="wait until it ends, or choose another --out",
                 ) from None
             handle.truncate(0)
-            handle.write(f"pid {os.getpid()}")
-            handle.flush()
+            with saving(lock):  # past the buffer, which would be written once more when it is closed
+                os.write(handle.fileno(), f"pid {os.getpid()}".encode())
             try:
                 yield
             finally:
