@@ -97,7 +97,7 @@ def _code(scene: Scene) -> Path:
     return scene.spoiled(config__json=json.dumps({"model_type": "evil", "auto_map": refers}), evil__py=scene.code())
 
 
-@case(MODELS, "a task that is code in the folder")
+@case(GOOD_MODELS, "a task that is code in the folder")
 def _task(scene: Scene) -> Path:
     return scene.spoiled(task__json=json.dumps({"task": "evil:Evil", "fields": {}}), evil__py=scene.code())
 

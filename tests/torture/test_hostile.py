@@ -123,6 +123,6 @@ def test_what_is_passed_over(
     tries = 0
     for number, make in enumerate(cases.values()):
         told = attack(make, commands, good, tmp_path / str(number), times(9, 1))
-        assert told[0][1].code == 0, told[0][1].err
+        assert all(one.code in (0, 1) for _, one in told), told  # what needs the hostile part says that it is refused
         tries += len(told)
     tried(f"{len(cases)} hostile files beside good {kind}", tries, 0)
