@@ -79,6 +79,7 @@ def test_where_nobody_knows_the_text_it_is_said(place: Path, tmp_path: Path) -> 
         baseline(open_pretrained(place / "run" / "model"))
     shutil.copytree(place / "run", tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "tokens")
+    (tmp_path / "run" / "MANIFEST.json").unlink()  # the change is meant
     recipe = (place / "run" / "recipe.yaml").read_text(encoding="utf-8")
     (tmp_path / "run" / "recipe.yaml").write_text(recipe.replace("notes", "moved"), encoding="utf-8")
     with pytest.raises(SelftaughtError, match="nothing can be read"):

@@ -151,7 +151,8 @@ def pretrain(
             return tell(ready.plan.to_json(), ["dry run: nothing was trained"], json=json)
         if preview:
             return _previewed(run, ready, json)
-        ready.batches.shared(place(), world())  # or refuse before anything is written
+        if world() > 1:
+            ready.batches.shared(place(), world())  # or refuse before anything is written
         replace_file(run.recipe, ready.recipe.to_yaml())
         note(f"recipe      {run.recipe}")
         own = asked.objective.name if ":" in asked.objective.name else ""  # no file has code imported

@@ -19,6 +19,7 @@ from selftaught.objective import Batch, PictureSpec, Spec
 from selftaught.objectives.clip import Clip
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
+from selftaught.ranks import together
 from selftaught.schedule import Schedule
 
 SPEC = Spec(image=PictureSpec(16, 8, torch.full((3,), 0.5), torch.full((3,), 0.25)))
@@ -183,13 +184,14 @@ def one_of_two(rank: int, folder: str, kind: str) -> None:
     alone = gradients(learner, whole, 8)
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
     half = {name: v[4 * rank : 4 * rank + 4] if isinstance(v, torch.Tensor) else 4 for name, v in whole.items()}
-    found = gradients(learner, half, 8)
+    with together():
+        found, chance = gradients(learner, half, 8), objective.chance(SPEC, 4)
     for gradient in found.values():
         dist.all_reduce(gradient)
     scales = {name: max(1.0, float(gradient.abs().max())) for name, gradient in alone.items()}
     apart = {name: float((found[name] - alone[name]).abs().max()) / scale for name, scale in scales.items()}
     if rank == 0:
-        Path(folder, "apart.json").write_text(json.dumps({"apart": apart, "chance": objective.chance(SPEC, 4)}))
+        Path(folder, "apart.json").write_text(json.dumps({"apart": apart, "chance": chance}))
     dist.destroy_process_group()
 
 

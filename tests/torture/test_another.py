@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from selftaught.data.sealed import read_sealed, write_sealed
 from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError
 from selftaught.verbs.finetune import finetune
@@ -28,7 +29,7 @@ def begin(data: Path, out: Path, **given: Any) -> dict[str, Any]:
 def interrupted(begun: Path, out: Path) -> Path:
     """A copy of a run that has a checkpoint and is not finished."""
     shutil.copytree(begun, out)
-    for name in ("model", "report.json"):
+    for name in ("model", "report.json", "MANIFEST.json"):
         place = out / name
         shutil.rmtree(place) if place.is_dir() else place.unlink()
     return out
@@ -137,6 +138,11 @@ def test_another_tokenizer(begun: Path, text: Path, tmp_path: Path, tried: Tried
         one, two = list(words)[-2:]
         words[one], words[two] = words[two], words[one]
         file.write_text(json.dumps(tree, ensure_ascii=False), encoding="utf-8")
+        if not given:  # or it would be damage
+            facts = read_sealed(run / "tokens" / "corpus.json")
+            assert facts is not None
+            facts["tokenizer"][file.name] = sha256_of(file)
+            write_sealed(run / "tokens" / "corpus.json", facts)
 
     assert "tokenizer" in refused(exchange, lambda: begin(text, run, **given), run)
     tried(f"resumed with another tokenizer: {where}", 1, 0)
