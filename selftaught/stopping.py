@@ -1,14 +1,17 @@
 """Training that keeps its best weights, by a score on examples set aside, which also says when to stop."""
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
-from torch import nn
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
+from selftaught.errors import SelftaughtError, saving
 from selftaught.fit import Outcome, Plan, Steps, end_if_interrupted, fit
 from selftaught.loop import Progress, Report
 from selftaught.run import Run, learner_tensors, restore_learner
@@ -66,9 +69,7 @@ def fit_to_best(
             return {}
         best, found = Best(**memory), measures()
         if best.see(next(iter(found.values()))):
-            aside = best_file(run).with_suffix(".partial")
-            save_file(learner_tensors(learner), aside)
-            aside.replace(best_file(run))
+            _keep(learner_tensors(learner), best_file(run))
         memory.update(score=best.score, stale=best.stale)
         return {f"held_out_{name}": value for name, value in found.items()}
 
@@ -86,13 +87,54 @@ def fit_to_best(
     end_if_interrupted(run, outcome)
     if measures is not None:
         check(outcome.progress)  # the last step may be the best
-        restore_learner(learner, load_file(best_file(run)))
+        restore_learner(learner, _kept(best_file(run)))
     return outcome
 
 
 def best_file(run: Run) -> Path:
     """Where the best weights wait. To be deleted when the run's model is written: a run killed before needs them."""
     return run.folder / "best.safetensors"
+
+
+def _keep(tensors: dict[str, Tensor], file: Path) -> None:
+    """Write weights with their SHA-256; the file is the old one or the new one at every moment."""
+    aside = file.with_suffix(".partial")
+    with saving(file):
+        save_file(tensors, aside, metadata={"sha256": _digest(tensors)})
+        aside.replace(file)
+
+
+def _kept(file: Path) -> dict[str, Tensor]:
+    """What :func:`_keep` wrote.
+
+    Raises:
+        SelftaughtError: if it is gone, or not as it was written.
+    """
+    try:
+        with safe_open(file, "pt") as opened:
+            wanted = (opened.metadata() or {}).get("sha256")
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118 it is no mapping
+    except (OSError, SafetensorError) as error:
+        raise _lost(file) from error
+    if _digest(tensors) != wanted:
+        raise _lost(file)
+    return tensors
+
+
+def _lost(file: Path) -> SelftaughtError:
+    return SelftaughtError(
+        "the best weights of this run are gone or damaged",
+        where=str(file),
+        do="restore the file, or choose another --out and train again",
+    )
+
+
+def _digest(tensors: dict[str, Tensor]) -> str:
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(name.encode())
+        found.update(tensors[name].cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
 
 
 def train_to_best(
