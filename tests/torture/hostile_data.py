@@ -162,3 +162,12 @@ def _named(scene: Scene) -> Path:
     rows = [f"{name},words\n" for name in ("good.png", "pipe.png", "zero.png", "/dev/stdin", "/dev/zero", "good.png")]
     (scene.inside / "t.csv").write_text("image,caption\n" + "".join(rows), encoding="utf-8")
     return scene.inside / "t.csv"
+
+
+TEXTS = {
+    "a script for Ghostscript named .png",
+    "entities of XML in a picture",
+    "a playlist that names another file",
+    "a script of clips",
+}
+"""What is text, whatever it is called."""

@@ -11,7 +11,7 @@ from tests.films import film, moving_square
 from tests.torture.bombs import BOMBS
 from tests.torture.guarded import Told, guarded, in_a_copy
 from tests.torture.hostile import SECRET, Make, Scene
-from tests.torture.hostile_data import DATA, GOOD_DATA, png
+from tests.torture.hostile_data import DATA, GOOD_DATA, TEXTS, png
 from tests.torture.hostile_models import GOOD_MODELS, MODELS
 from tests.torture.table import Tried
 
@@ -107,7 +107,8 @@ def test_what_is_refused(
     found = {}
     for number, (name, make) in enumerate(cases.items()):
         for argv, told in attack(make, commands, good, tmp_path / str(number), times(9, 1)):
-            found[f"{name}, {argv[0]}"] = refused(argv, told), told
+            if argv[0] != "embed" or name not in TEXTS:  # a network over texts reads them, and does nothing else
+                found[f"{name}, {argv[0]}"] = refused(argv, told), told
     lost = {what: wrong for what, (wrong, _) in found.items() if wrong}
     slowest, largest = (max(found, key=lambda what: getattr(found[what][1], fact)) for fact in ("seconds", "grown"))
     note = f"slowest {found[slowest][1].seconds:.2f} s ({slowest}), most {found[largest][1].grown:.0f} MB ({largest})"
