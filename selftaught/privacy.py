@@ -19,7 +19,6 @@ from torch import nn
 from selftaught.errors import SelftaughtError, saving
 from selftaught.objective import Objective, Sum
 from selftaught.randomness import derive
-from selftaught.ranks import world
 from selftaught.recipe import Recipe
 from selftaught.run import Run
 
@@ -195,8 +194,6 @@ def refuse_what_has_no_bound(objective: Objective) -> None:
                 f"{member.name} cannot be trained with --private: {why}",
                 do="mlm and causal_lm can, for text; selftaught objectives lists all",
             )
-    if world() > 1:
-        raise SelftaughtError("--private trains in one process, and these are several", do="leave torchrun out")
 
 
 def _unbounded(objective: Objective) -> str | None:

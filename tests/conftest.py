@@ -16,7 +16,9 @@ from selftaught.data.processor import Processor
 from selftaught.data.samples import samples_of
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
+from selftaught.loop import Learner
 from selftaught.objective import Batch, PictureSpec, Spec, VideoSpec
+from selftaught.objectives.mlm import MLM
 
 settings.register_profile("untimed", deadline=None)  # a busy machine is no bug; tests assert what is, not how fast
 settings.load_profile("untimed")
@@ -217,5 +219,16 @@ def small_network() -> NewBackbone:
             sep_id=tokenizer.end_id,
             longest_row=64,
         )
+
+    return new
+
+
+@pytest.fixture
+def new_learner(spec: Spec, tokenizer: TextTokenizer, small_network: NewBackbone) -> Callable[[], Learner]:
+    """Makes the same learner of masked words each time."""
+
+    def new() -> Learner:
+        torch.manual_seed(0)
+        return Learner({"text": small_network(tokenizer)}, MLM(), spec)
 
     return new

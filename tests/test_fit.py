@@ -10,8 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from selftaught.backbones.hf import TextBackbone
-from selftaught.data.tokenise import TextTokenizer
 from selftaught.fit import Outcome, Plan, fit, gradient_steps
 from selftaught.health import Diverged
 from selftaught.loop import Learner, Progress, Report
@@ -23,17 +21,6 @@ from selftaught.run import Run
 from selftaught.schedule import Schedule
 
 NewLearner = Callable[[], Learner]
-
-
-@pytest.fixture
-def new_learner(
-    spec: Spec, tokenizer: TextTokenizer, small_network: Callable[[TextTokenizer], TextBackbone]
-) -> NewLearner:
-    def new() -> Learner:
-        torch.manual_seed(0)
-        return Learner({"text": small_network(tokenizer)}, MLM(), spec)
-
-    return new
 
 
 @pytest.fixture

@@ -8,8 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from selftaught.backbones.hf import TextBackbone, layers_of, recomputing
-from selftaught.data.tokenise import TextTokenizer
+from selftaught.backbones.hf import layers_of, recomputing
 from selftaught.errors import SelftaughtError
 from selftaught.fleet import Fleet, bring_together, sharded, to_be_trained
 from selftaught.loop import Learner, Progress, train
@@ -26,17 +25,6 @@ from selftaught.schedule import Schedule
 from .joined import in_processes
 
 NewLearner = Callable[[], Learner]
-
-
-@pytest.fixture
-def new_learner(
-    spec: Spec, tokenizer: TextTokenizer, small_network: Callable[[TextTokenizer], TextBackbone]
-) -> NewLearner:
-    def new() -> Learner:
-        torch.manual_seed(0)
-        return Learner({"text": small_network(tokenizer)}, MLM(), spec)
-
-    return new
 
 
 @pytest.fixture
