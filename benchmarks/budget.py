@@ -12,7 +12,7 @@ from selftaught.threads import share_cores
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
     import numpy as np
 
-    from selftaught.preparing import Pretraining
+    from selftaught.text.preparing import Pretraining
 
 BAR = 0.8  # nats below the unigram line that the chosen size should reach in five minutes
 Kind = Literal["adamw", "muon"]
@@ -54,9 +54,9 @@ def measure(
 
 def prepared(data: Path, folder: Path, seconds: float, size: str | None, seed: int) -> "Pretraining":
     """What ``pretrain`` would run; the tokens in ``folder`` are made once."""
-    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
+    from selftaught.text.preparing import prepare_pretraining
 
     given = {"data.path": str(data), "train.seconds": seconds, "model.size": size, "train.seed": seed}
     return prepare_pretraining(Run(folder), compose(given))

@@ -26,7 +26,8 @@ import torch
 import torch.nn.functional as F
 
 from selftaught.backbones.heads import load_causal_lm
-from selftaught.data.corpus import hold_out, scan
+from selftaught.data.hold_out import hold_out
+from selftaught.data.scan import scan
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer

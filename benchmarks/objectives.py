@@ -19,7 +19,7 @@ from selftaught.threads import share_cores
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
     import numpy as np
 
-    from selftaught.preparing import Pretraining
+    from selftaught.text.preparing import Pretraining
 
 PER_CLASS = (8, 32)
 DRAWS = 5  # of labels, for each trained network
@@ -123,9 +123,9 @@ def prepared(
     data: Path, folder: Path, objective: str, seconds: float, seed: int, size: str | None, settings: Sequence[str]
 ) -> "Pretraining":
     """What ``pretrain`` would run; the tokens in ``folder`` are made once, for all seeds."""
-    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
+    from selftaught.text.preparing import prepare_pretraining
 
     given = {
         "data.path": str(data),

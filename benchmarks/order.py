@@ -24,7 +24,7 @@ from selftaught.threads import share_cores
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
     from selftaught.data.store import TokenStore
     from selftaught.objective import Batch, Objective
-    from selftaught.preparing import Pretraining
+    from selftaught.text.preparing import Pretraining
 
 QUESTIONS = ("nsp", "sop")
 TRAINED = (*QUESTIONS, *(f"mlm+{question}" for question in QUESTIONS))
@@ -123,9 +123,9 @@ def answers(asked: dict[str, Any], settings: tuple[str, ...], folder: Path, *, c
     from selftaught.data.corpus import tokenise_all
     from selftaught.objectives.nsp import NSP
     from selftaught.objectives.sop import SOP
-    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
+    from selftaught.text.preparing import prepare_pretraining
 
     name, seed = asked["objective.name"], asked["train.seed"]
     ready = prepare_pretraining(Run(folder / "run"), compose(asked, settings=settings))

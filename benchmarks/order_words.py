@@ -13,7 +13,7 @@ from selftaught.metrics.logistic import fit_logistic
 
 if TYPE_CHECKING:  # torch reads the environment when it is loaded
     from selftaught.objective import Batch, Objective
-    from selftaught.preparing import Pretraining
+    from selftaught.text.preparing import Pretraining
 
 _BATCH = 500
 

@@ -38,11 +38,11 @@ def one_run(data: str, objective: str, size: str, batch: int, steps: int, rate: 
     from selftaught.loop import Progress, train
     from selftaught.optim import adamw
     from selftaught.plan import count_flops, estimate_memory
-    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
     from selftaught.scaling.arithmetic import SAVED_BYTES
     from selftaught.schedule import Schedule
+    from selftaught.text.preparing import prepare_pretraining
 
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as folder:

@@ -18,7 +18,7 @@ from benchmarks.pairs import SEVERAL, note, tell
 from selftaught.threads import share_cores
 
 if TYPE_CHECKING:  # torch reads the environment when it is loaded: only after share_cores
-    from selftaught.preparing import Pretraining
+    from selftaught.text.preparing import Pretraining
 
 _HEADER = (
     f"{'network':34}{'parameters':>12}{'equal':>7}{'steps':>8}{'minutes':>9}{'held-out loss':>15}"
@@ -90,9 +90,9 @@ def unshared(ready: "Pretraining") -> "Pretraining":
 def _ready(
     data: Path, folder: Path, size: str, seed: int, rate: float | None, budget: dict[str, float]
 ) -> "Pretraining":
-    from selftaught.preparing import prepare_pretraining
     from selftaught.recipe import compose
     from selftaught.run import Run
+    from selftaught.text.preparing import prepare_pretraining
 
     given = {"data.path": str(data), "model.size": size, "train.seed": seed, "train.rate": rate, **budget}
     return prepare_pretraining(Run(folder), compose(given))

@@ -16,7 +16,6 @@ from selftaught.data.store import TokenStore
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning import answers
 from selftaught.objective import Objective, Spec
-from selftaught.preparing import prepare_pretraining
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.pretraining import run_pretraining
 from selftaught.randomness import derive
@@ -42,6 +41,7 @@ from selftaught.saved_task import saved_task
 from selftaught.splitting import Split, split_examples
 from selftaught.task_run import prepare_finetuning, run_finetuning
 from selftaught.tasks.classify import Classify
+from selftaught.text.preparing import prepare_pretraining
 
 _TASK_FOLDERS = {TEACHER: "task-teacher", STUDENT: "task", ALONE: "task-alone"}
 

@@ -20,13 +20,13 @@ from selftaught.loop import Progress, evaluate
 from selftaught.metrics.spread import uniformity
 from selftaught.model_card import SENTENCES, write_card
 from selftaught.optim import adamw
-from selftaught.preparing import Pretraining
 from selftaught.pretrained import head_parts
 from selftaught.privacy import NOT_COVERED, SEEDED, forget_key, noise_key
 from selftaught.private_steps import private_steps
 from selftaught.ranks import place, world
 from selftaught.report import write_report
 from selftaught.run import Run, written_aside
+from selftaught.text.preparing import Pretraining
 
 _RANKED_TEXTS = 256
 _MOST_CHECKS = 8

@@ -161,6 +161,14 @@ class Recipe(_Section):
     train: Train = Train()
     privacy: Privacy = Privacy()
 
+    def with_train(self, **values: Any) -> "Recipe":
+        """The same with other values in ``train``."""
+        return self.model_copy(update={"train": self.train.model_copy(update=values)})
+
+    def with_model(self, **values: Any) -> "Recipe":
+        """The same with other values in ``model``."""
+        return self.model_copy(update={"model": self.model.model_copy(update=values)})
+
     def to_yaml(self) -> str:
         """The text of ``recipe.yaml``."""
         return yaml.safe_dump(self.model_dump(), sort_keys=False, allow_unicode=True)

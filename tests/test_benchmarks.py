@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import memorisation, objectives, retention
-from selftaught.data.corpus import hold_out, scan
+from selftaught.data.hold_out import hold_out
+from selftaught.data.scan import scan
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.randomness import derive

@@ -36,10 +36,10 @@ FLOORS = (
             "video",
             "flamingo",
             "scaling",
+            "text",
         },
     },
     {
-        "preparing",
         "pretraining",
         "distilling",
         "retention",

@@ -13,11 +13,11 @@ from selftaught.backbones.hf import TextBackbone, load_backbone, text_backbone
 from selftaught.backbones.presets import PAIR_SIZES
 from selftaught.backbones.towers import TwoTowers
 from selftaught.backbones.vision import IMAGE, PictureBackbone, picture_backbone
-from selftaught.data.corpus import scan_rows
 from selftaught.data.loader import Batches
 from selftaught.data.pair_samples import PairSamples
 from selftaught.data.pair_source import open_pairs
 from selftaught.data.pair_store import PairStore, prepare_pairs
+from selftaught.data.scan import scan_rows
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.data.text import Row
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer, train_tokenizer

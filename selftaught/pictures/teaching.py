@@ -265,7 +265,7 @@ def resolved(recipe: Recipe, lesson: Lesson, device: torch.device, precision: st
         "batch": batch,
         "rate": train.rate or pace.rate,
     }
-    return recipe.model_copy(update={"train": train.model_copy(update=values)})
+    return recipe.with_train(**values)
 
 
 def _budget(train: Train, count: int, batch: int, pace: Pace) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import numpy as np
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
-from selftaught.data.corpus import scan_rows
 from selftaught.data.examples import Columns, Examples
 from selftaught.data.pair_source import holds_pairs, open_pairs
 from selftaught.data.picture_source import holds_pictures, open_pictures
+from selftaught.data.scan import scan_rows
 from selftaught.data.source import open_text, require_rows
 from selftaught.data.tally import Tally
 from selftaught.data.text import Row, TextSource

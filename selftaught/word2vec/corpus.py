@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.data.corpus import BLOCK_CHARACTERS, hold_out, pieces_of, scan
+from selftaught.data.hold_out import BLOCK_CHARACTERS, hold_out, pieces_of
+from selftaught.data.scan import scan
 from selftaught.data.sealed import read_sealed, write_sealed
 from selftaught.data.source import open_text
 from selftaught.data.store import StoreWriter, TokenStore

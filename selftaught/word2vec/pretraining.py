@@ -129,7 +129,7 @@ def prepare_word_pretraining(run: Run, recipe: Recipe) -> WordPretraining:
     update: dict[str, Any] = {"rate": train.rate or objective.rate, "warmup": 0.0, "final": _LOWEST_RATE}
     if train.steps is None and train.seconds is None:
         update |= {"steps": max(1, round((train.epochs or _EPOCHS) * len(pieces) / PIECES_A_ROUND)), "epochs": None}
-    recipe = recipe.model_copy(update={"train": train.model_copy(update=update)})
+    recipe = recipe.with_train(**update)
     tables = Tables.of(objective, corpus.vocabulary)
     words, threads = len(corpus.vocabulary), train.threads or _cores()
     spare = spare_rows(objective, words, threads)

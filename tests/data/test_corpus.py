@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from selftaught.data.corpus import Corpus, hold_out, prepare
+from selftaught.data.corpus import Corpus, prepare
+from selftaught.data.hold_out import hold_out
 from selftaught.data.store import TokenStore
 from selftaught.data.tokenise import TextTokenizer, TrainedKind
 from selftaught.errors import SelftaughtError

@@ -23,9 +23,9 @@ from selftaught.data.loader import Batches
 from selftaught.fit import Plan, fit, gradient_steps
 from selftaught.objective import Batch
 from selftaught.optim import adamw
-from selftaught.preparing import prepare_pretraining
 from selftaught.recipe import compose
 from selftaught.run import Run, replace_file
+from selftaught.text.preparing import prepare_pretraining
 from tests.torture.running import Started, newest, to_file
 from tests.torture.table import Tried
 
