@@ -55,7 +55,7 @@ def measure(
 def prepared(data: Path, folder: Path, seconds: float, size: str | None, seed: int) -> "Pretraining":
     """What ``pretrain`` would run; the tokens in ``folder`` are made once."""
     from selftaught.recipe import compose
-    from selftaught.run import Run
+    from selftaught.run.folder import Run
     from selftaught.text.preparing import prepare_pretraining
 
     given = {"data.path": str(data), "train.seconds": seconds, "model.size": size, "train.seed": seed}

@@ -124,7 +124,7 @@ def prepared(
 ) -> "Pretraining":
     """What ``pretrain`` would run; the tokens in ``folder`` are made once, for all seeds."""
     from selftaught.recipe import compose
-    from selftaught.run import Run
+    from selftaught.run.folder import Run
     from selftaught.text.preparing import prepare_pretraining
 
     given = {

@@ -124,7 +124,7 @@ def answers(asked: dict[str, Any], settings: tuple[str, ...], folder: Path, *, c
     from selftaught.objectives.nsp import NSP
     from selftaught.objectives.sop import SOP
     from selftaught.recipe import compose
-    from selftaught.run import Run
+    from selftaught.run.folder import Run
     from selftaught.text.preparing import prepare_pretraining
 
     name, seed = asked["objective.name"], asked["train.seed"]

@@ -39,7 +39,7 @@ def one_run(data: str, objective: str, size: str, batch: int, steps: int, rate: 
     from selftaught.optim import adamw
     from selftaught.plan import count_flops, estimate_memory
     from selftaught.recipe import compose
-    from selftaught.run import Run
+    from selftaught.run.folder import Run
     from selftaught.scaling.arithmetic import SAVED_BYTES
     from selftaught.schedule import Schedule
     from selftaught.text.preparing import prepare_pretraining

@@ -91,7 +91,7 @@ def _ready(
     data: Path, folder: Path, size: str, seed: int, rate: float | None, budget: dict[str, float]
 ) -> "Pretraining":
     from selftaught.recipe import compose
-    from selftaught.run import Run
+    from selftaught.run.folder import Run
     from selftaught.text.preparing import prepare_pretraining
 
     given = {"data.path": str(data), "model.size": size, "train.seed": seed, "train.rate": rate, **budget}

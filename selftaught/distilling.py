@@ -20,7 +20,6 @@ from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.pretraining import run_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Data, Goal, Model, Recipe, Train, settled
-from selftaught.report import finished, write_report
 from selftaught.retention import (
     ALONE,
     BATCH,
@@ -36,7 +35,9 @@ from selftaught.retention import (
     standing_lines,
     weigh,
 )
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
+from selftaught.run.report import finished, write_report
 from selftaught.saved_task import saved_task
 from selftaught.splitting import Split, split_examples
 from selftaught.task_run import prepare_finetuning, run_finetuning

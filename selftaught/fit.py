@@ -18,15 +18,16 @@ from selftaught.data.loader import Batches
 from selftaught.errors import saving
 from selftaught.fleet import Fleet, bring_together, to_be_trained
 from selftaught.health import Diverged, check_weights, watch_over
-from selftaught.identity import identity_of, refuse_another
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch
 from selftaught.optim import adamw
 from selftaught.progress import ProgressLine
 from selftaught.ranks import agreed, leads, most, place, world
 from selftaught.recipe import Train
-from selftaught.run import Run, replace_file
-from selftaught.saver import Saver
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
+from selftaught.run.identity import identity_of, refuse_another
+from selftaught.run.saver import Saver
 from selftaught.schedule import Schedule
 
 _LOG_SECONDS = 0.5

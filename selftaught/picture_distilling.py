@@ -16,7 +16,6 @@ from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.pictures.pretraining import run_picture_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Goal, Recipe, settled
-from selftaught.report import finished, write_report
 from selftaught.retention import (
     ALONE,
     BATCH,
@@ -32,7 +31,9 @@ from selftaught.retention import (
     standing_lines,
     weigh,
 )
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
+from selftaught.run.report import finished, write_report
 
 
 def distill_pictures(run: Run, asked: Recipe) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from selftaught.flamingo.folder import holds_flamingo, load_between
 from selftaught.objective import Pooling
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.recipe import Recipe, read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.word2vec.model import holds_words
 
 

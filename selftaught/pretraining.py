@@ -9,7 +9,6 @@ import torch
 from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, model_head, save_model
 from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.pooling import save_pooling
-from selftaught.curve import draw_curve
 from selftaught.data.corpus import Corpus
 from selftaught.features import LONGEST_TEXT, effective_rank, sentence_vectors, text_features
 from selftaught.fit import Outcome, Plan, begun, end_if_interrupted, fit, gradient_steps
@@ -18,14 +17,16 @@ from selftaught.health import collapse_sentence, watch_over
 from selftaught.held_out import ROWS, held_out_batches, held_out_measures
 from selftaught.loop import Progress, evaluate
 from selftaught.metrics.spread import uniformity
-from selftaught.model_card import SENTENCES, write_card
 from selftaught.optim import adamw
 from selftaught.pretrained import head_parts
 from selftaught.privacy import NOT_COVERED, SEEDED, forget_key, noise_key
 from selftaught.private_steps import private_steps
 from selftaught.ranks import place, world
-from selftaught.report import write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import SENTENCES, write_card
+from selftaught.run.report import write_report
 from selftaught.text.preparing import Pretraining
 
 _RANKED_TEXTS = 256

@@ -20,7 +20,7 @@ from selftaught.errors import SelftaughtError, saving
 from selftaught.objective import Objective, Sum
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 ACCOUNTANT = "opacus, Renyi divergence (Mironov et al. 2019), Poisson sampling, one sample more or less"
 _KEY = "noise.key"

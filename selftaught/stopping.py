@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from selftaught.errors import SelftaughtError, saving
 from selftaught.fit import Outcome, Plan, Steps, end_if_interrupted, fit
 from selftaught.loop import Progress, Report
-from selftaught.run import Run, learner_tensors, restore_learner
+from selftaught.run.folder import Run
+from selftaught.run.state import learner_tensors, restore_learner
 
 Measures = Callable[[], dict[str, float]]
 """Measures on the examples set aside, in numbers of which more is better; the first is what decides."""

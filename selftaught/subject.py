@@ -14,7 +14,7 @@ from selftaught.finetuning import answers, finetune_quickly, finetuning_rate
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe, read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.task import Answer, Task
 from selftaught.word2vec.model import WordModel
 

@@ -10,7 +10,6 @@ import torch
 from selftaught import lookup
 from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.teacher import Teacher, classifying_teacher
-from selftaught.curve import draw_curve
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.data.unchanged import short_digest
 from selftaught.errors import SelftaughtError
@@ -19,13 +18,15 @@ from selftaught.finetuning import BATCH, CHECKS, Finetuning, finetuning_rate, ho
 from selftaught.fit import Outcome, Plan, gradient_steps
 from selftaught.flamingo.folder import save_network
 from selftaught.machine import pick_device, pick_precision
-from selftaught.model_card import write_card
 from selftaught.optim import adamw
 from selftaught.pretrained import Pretrained, head_parts, open_pretrained, open_towers
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import write_card
+from selftaught.run.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
 from selftaught.saved_task import save_task
 from selftaught.stopping import best_file, fit_to_best
 from selftaught.task import Task

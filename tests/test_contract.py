@@ -22,7 +22,7 @@ from selftaught.loop import Learner, Progress, flatten, train
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.schedule import Schedule
 from selftaught.task import Task
 

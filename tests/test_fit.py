@@ -17,7 +17,7 @@ from selftaught.objective import Batch, Spec
 from selftaught.objectives.mlm import MLM
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.schedule import Schedule
 
 NewLearner = Callable[[], Learner]

@@ -22,7 +22,7 @@ from selftaught.privacy import (
     refuse_what_has_no_bound,
 )
 from selftaught.recipe import Privacy, Recipe, Train
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 GUARANTEE = Guarantee(delta=1e-5, noise=0.9, clip=1.0, samples=1000, batch=50, steps=40, unit="each text")
 

@@ -19,7 +19,7 @@ from selftaught.objective import Batch, Objective, Spec
 from selftaught.optim import adamw
 from selftaught.privacy import Guarantee
 from selftaught.private_steps import clipped_gradients, private_steps
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.schedule import Schedule
 from selftaught.sharing import Crew
 

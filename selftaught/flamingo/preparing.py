@@ -23,7 +23,7 @@ from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained, open_towers
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 DEFAULT_SECONDS = 600.0
 NO_LANGUAGE = "add --set model.text_init=RUN, with a run of causal_lm or a checkpoint folder of a decoder"

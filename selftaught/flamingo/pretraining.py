@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from selftaught.curve import draw_curve
 from selftaught.fit import Outcome, fit_recipe
 from selftaught.flamingo.folder import save_network
 from selftaught.flamingo.gallery import draw_captions, draw_clips
 from selftaught.flamingo.measuring import costs, frame_shares, written
 from selftaught.flamingo.preparing import CaptionPretraining
 from selftaught.loop import Progress
-from selftaught.model_card import PICTURE_TEXTS, write_card
-from selftaught.report import write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import PICTURE_TEXTS, write_card
+from selftaught.run.report import write_report
 
 _SHOWN = 12  # pictures on the page
 _TELLING = 0.02  # nats a token that its own picture must be worth

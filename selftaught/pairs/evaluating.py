@@ -20,7 +20,7 @@ from selftaught.pairs.model import PairModel
 from selftaught.pairs.retrieving import MOST, Found, told
 from selftaught.pairs.zero_shot import fitting_templates, zero_shot_scores, zero_shot_told
 from selftaught.recipe import read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 _HEADS = "heads."
 

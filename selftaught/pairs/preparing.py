@@ -32,7 +32,7 @@ from selftaught.pictures.preparing import picture_spec, working_resolution
 from selftaught.pretrained import model_folder
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 DEFAULT_SECONDS = 600.0
 _SIZE = "clip-tiny"

@@ -4,15 +4,16 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from selftaught.curve import draw_curve, read_metrics
 from selftaught.fit import Outcome, fit_recipe
 from selftaught.loop import Progress, evaluate
-from selftaught.model_card import PAIRS, PAIRS_APART, write_card
 from selftaught.pairs.preparing import PairPretraining
 from selftaught.pairs.retrieving import TO_PICTURE, TO_TEXT, Found, told
 from selftaught.pictures.evaluating import picture_head_parts
-from selftaught.report import write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve, read_metrics
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import PAIRS, PAIRS_APART, write_card
+from selftaught.run.report import write_report
 
 _RISEN = 0.3  # nats
 

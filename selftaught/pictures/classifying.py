@@ -31,7 +31,8 @@ from selftaught.pictures.model import PictureModel, picture_folder, states_of
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import one_view
 from selftaught.randomness import Randomness
-from selftaught.run import Run, written_aside
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
 from selftaught.task import Answer
 
 FILE = "task.json"

@@ -24,7 +24,7 @@ from selftaught.pictures.model import PictureModel
 from selftaught.pictures.preparing import picture_backbones, teacher_of
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe, read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 MOST = 2_000  # pictures that an objective is asked about
 _HEADS = "heads."

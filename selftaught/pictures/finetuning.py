@@ -9,13 +9,13 @@ from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.lookup import checked
 from selftaught.machine import pick_device, pick_precision
-from selftaught.model_card import PICTURE_CLASSES
 from selftaught.pictures.classifying import TASK, ClassifyPictures
 from selftaught.pictures.lessons import PictureLesson, inherited, prepare_lesson
 from selftaught.pictures.model import PictureModel
 from selftaught.pictures.teaching import Teaching, refuse_text_tasks, require_classes, require_known, resolved
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
+from selftaught.run.model_card import PICTURE_CLASSES
 
 
 class PictureTeaching(Teaching):

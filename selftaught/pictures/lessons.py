@@ -21,7 +21,7 @@ from selftaught.pictures.model import PictureModel
 from selftaught.pictures.teaching import teach_quickly
 from selftaught.randomness import derive
 from selftaught.recipe import read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 _VALIDATION_SHARE, _LEAST_TO_SPLIT = 0.15, 200  # as for text: fewer are worth more in training
 

@@ -29,7 +29,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.objective import PictureSpec
 from selftaught.pretext.pictures import as_fractions, standardised
 from selftaught.randomness import derive
-from selftaught.run import folder_of_kind
+from selftaught.run.folder import folder_of_kind
 
 _AT_ONCE = 256
 _PROCESSOR = "preprocessor_config.json"

@@ -29,7 +29,7 @@ from selftaught.pictures.illustrating import Illustrator
 from selftaught.pictures.model import PictureModel
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 
 DEFAULT_SECONDS = 120.0
 _BATCH = 128  # in the same time better than 256, which is fewer steps, and than 64 (docs/lab.md)

@@ -3,16 +3,17 @@
 from dataclasses import replace
 from typing import Any
 
-from selftaught.curve import draw_curve, read_metrics
 from selftaught.fit import Outcome, fit_recipe
-from selftaught.model_card import PICTURES, write_card
 from selftaught.pictures.checking import checker, held_out_losses, measures
 from selftaught.pictures.diagnosis import course_note, shortcuts
 from selftaught.pictures.evaluating import picture_head_parts
 from selftaught.pictures.measuring import COLLAPSE, collapse_sentence
 from selftaught.pictures.preparing import PicturePretraining
-from selftaught.report import write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve, read_metrics
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import PICTURES, write_card
+from selftaught.run.report import write_report
 
 
 def run_picture_pretraining(run: Run, ready: PicturePretraining) -> dict[str, Any]:

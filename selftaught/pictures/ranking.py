@@ -12,7 +12,7 @@ from selftaught.pictures.checking import measures
 from selftaught.pictures.diagnosis import shortcuts
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.recipe import compose
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.schedule import Schedule
 
 CANDIDATES = ("simclr", "vicreg", "dino", "mae", "inpaint", "rotation", "jigsaw", "pirl")

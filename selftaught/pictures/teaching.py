@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import torch
 
-from selftaught.curve import draw_curve
 from selftaught.data.loader import Batches
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.decisions import AnyOf, OneOf
@@ -16,12 +15,13 @@ from selftaught.errors import SelftaughtError
 from selftaught.facts import shown, shown_fact
 from selftaught.fit import Plan, gradient_steps
 from selftaught.loop import Learner, train
-from selftaught.model_card import write_card
 from selftaught.optim import adamw
 from selftaught.pictures.classifying import TASK
 from selftaught.recipe import Recipe, Train
-from selftaught.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
-from selftaught.run import Run
+from selftaught.run.curve import draw_curve
+from selftaught.run.folder import Run
+from selftaught.run.model_card import write_card
+from selftaught.run.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
 from selftaught.schedule import Schedule
 from selftaught.stopping import best_file, fit_to_best, train_to_best
 

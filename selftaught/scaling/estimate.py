@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from selftaught.errors import SelftaughtError
-from selftaught.run import KEPT_CHECKPOINTS
+from selftaught.run.folder import KEPT_CHECKPOINTS
 from selftaught.scaling.devices import Device
 from selftaught.scaling.failures import Life, best_interval, daly, days_to_finish, goodput, young
 from selftaught.scaling.network import Layout, Memory, Network, fitting_layout

@@ -22,7 +22,7 @@ from selftaught.plan import CostPlan
 from selftaught.pretrained import open_pretrained, weights_sha256
 from selftaught.privacy import Guarantee, promised, refuse_shared_statistics, refuse_what_has_no_bound
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.text.building import new_learner
 from selftaught.text.costing import cost, fitting_size, sharded_if_needed
 from selftaught.text.given import checkpoint_of, given_tokenizer, refuse_other_architecture, teacher_of, token_vectors

@@ -13,8 +13,8 @@ from selftaught.pictures.model import holds_picture_model
 from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.pretrained import open_pretrained
 from selftaught.recipe import compose, read_recipe, settled
-from selftaught.report import finished
-from selftaught.run import Run
+from selftaught.run.folder import Run
+from selftaught.run.report import finished
 from selftaught.schedule import parse_duration
 from selftaught.text.preparing import check_recipe, prepare_pretraining
 from selftaught.verbs import Place

@@ -29,8 +29,8 @@ from selftaught.pictures.evaluating import evaluate_pictures
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import Recipe, read_recipe
-from selftaught.report import write_report
-from selftaught.run import Run
+from selftaught.run.folder import Run
+from selftaught.run.report import write_report
 from selftaught.saved_task import saved_task
 from selftaught.suites import OF_WORDS, find_suite
 from selftaught.task import Task

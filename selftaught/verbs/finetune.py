@@ -15,8 +15,9 @@ from selftaught.pictures.model import holds_picture_model
 from selftaught.pictures.teaching import Teaching, run_teaching
 from selftaught.pretrained import model_folder
 from selftaught.recipe import compose, settled
-from selftaught.report import finetuned_lines, finished
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
+from selftaught.run.report import finetuned_lines, finished
 from selftaught.schedule import parse_duration
 from selftaught.task_run import Ready, prepare_finetuning, run_finetuning
 from selftaught.verbs import Place

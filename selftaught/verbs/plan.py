@@ -10,8 +10,8 @@ from selftaught.errors import SelftaughtError
 from selftaught.machine import memory_bytes
 from selftaught.pretrained import open_pretrained
 from selftaught.recipe import read_recipe
-from selftaught.report import read_report
-from selftaught.run import Run
+from selftaught.run.folder import Run
+from selftaught.run.report import read_report
 from selftaught.scaling.devices import DEVICES, Device, this_core
 from selftaught.scaling.estimate import Estimate, Question, estimate
 from selftaught.scaling.network import Network

@@ -28,8 +28,9 @@ from selftaught.pretraining import run_pretraining, summary
 from selftaught.privacy import forget_key
 from selftaught.ranks import agreed, leads, place, world
 from selftaught.recipe import Recipe, compose, read_recipe, settled
-from selftaught.report import finished
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
+from selftaught.run.report import finished
 from selftaught.schedule import parse_duration
 from selftaught.text.preparing import check_recipe, prepare_pretraining
 from selftaught.verbs import Place

@@ -25,7 +25,7 @@ from selftaught.pairs.model import PairModel, holds_pair_model, pair_folder
 from selftaught.pictures.indexing import index_pictures
 from selftaught.pictures.model import PictureModel, picture_folder
 from selftaught.pretrained import weights_sha256
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.vector_index import Index, kept, of_length_one, read_index
 from selftaught.verbs import Place
 from selftaught.video.indexing import index_clips, index_of_store

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import dump, note, table, tell
-from selftaught.curve import draw_efficiency
 from selftaught.data.examples import Columns
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
@@ -21,8 +20,10 @@ from selftaught.pictures.lessons import inherited
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import compose, read_recipe
-from selftaught.report import write_report
-from selftaught.run import Run, replace_file
+from selftaught.run.curve import draw_efficiency
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
+from selftaught.run.report import write_report
 from selftaught.saved_task import saved_task
 from selftaught.subject import Network, Subject, Words
 from selftaught.verbs import Place

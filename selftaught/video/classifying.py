@@ -28,7 +28,8 @@ from selftaught.pictures.model import picture_folder
 from selftaught.pretext.image import Views
 from selftaught.pretext.video import one_view_of_clips
 from selftaught.randomness import Randomness
-from selftaught.run import Run, written_aside
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
 from selftaught.task import Answer
 from selftaught.video.model import VideoModel
 

@@ -16,7 +16,7 @@ from selftaught.facts import shown
 from selftaught.features import effective_rank
 from selftaught.loop import Learner, evaluate
 from selftaught.pictures.evaluating import own_objective, restore_heads
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.video.classifying import ClipClassifier
 from selftaught.video.model import VideoModel
 

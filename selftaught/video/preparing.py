@@ -25,7 +25,7 @@ from selftaught.pictures.model import PictureModel
 from selftaught.pictures.preparing import DEFAULT_SECONDS, begun_from, peak_rate, refuse_text, working_resolution
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.video.illustrating import Filmstrips
 from selftaught.video.model import DEFAULT, VideoModel
 

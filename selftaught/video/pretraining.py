@@ -3,13 +3,14 @@
 from dataclasses import replace
 from typing import Any
 
-from selftaught.curve import draw_curve
 from selftaught.fit import Outcome, fit_recipe
-from selftaught.model_card import PICTURES, write_card
 from selftaught.pictures.evaluating import picture_head_parts
 from selftaught.pictures.measuring import COLLAPSE, collapse_sentence
-from selftaught.report import write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import PICTURES, write_card
+from selftaught.run.report import write_report
 from selftaught.video.checking import checker, held_out_losses, measures
 from selftaught.video.preparing import VideoPretraining
 

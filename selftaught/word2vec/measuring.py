@@ -10,7 +10,7 @@ from selftaught.data.source import open_text, require_rows
 from selftaught.data.store import StoreWriter, TokenStore
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.word2vec.model import WordModel
 from selftaught.word2vec.tables import Tables
 from selftaught.word2vec.training import WordMatrices, held_out_loss

@@ -18,7 +18,7 @@ from selftaught.data.files import read_json
 from selftaught.data.manifest import refuse_damaged
 from selftaught.errors import SelftaughtError, saving
 from selftaught.randomness import derive
-from selftaught.run import folder_of_kind
+from selftaught.run.folder import folder_of_kind
 from selftaught.word2vec.formats import read_binary, write_binary
 from selftaught.word2vec.ngrams import ngrams_of
 from selftaught.word2vec.options import WordObjective, word_objective

@@ -8,15 +8,16 @@ from typing import Any
 
 import torch
 
-from selftaught.curve import draw_curve
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.errors import SelftaughtError
 from selftaught.fit import Outcome, Plan, end_if_interrupted, fit
 from selftaught.loop import Progress
-from selftaught.model_card import WORDS, write_card
 from selftaught.recipe import Recipe
-from selftaught.report import write_report
-from selftaught.run import Run, written_aside
+from selftaught.run.curve import draw_curve
+from selftaught.run.durable import written_aside
+from selftaught.run.folder import Run
+from selftaught.run.model_card import WORDS, write_card
+from selftaught.run.report import write_report
 from selftaught.schedule import Schedule
 from selftaught.word2vec.corpus import WordCorpus, prepare_words
 from selftaught.word2vec.model import WordModel

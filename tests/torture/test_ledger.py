@@ -24,7 +24,8 @@ from selftaught.fit import Plan, fit, gradient_steps
 from selftaught.objective import Batch
 from selftaught.optim import adamw
 from selftaught.recipe import compose
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
 from selftaught.text.preparing import prepare_pretraining
 from tests.torture.running import Started, newest, to_file
 from tests.torture.table import Tried

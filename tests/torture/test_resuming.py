@@ -15,7 +15,8 @@ from selftaught.optim import adamw
 from selftaught.pairs.preparing import prepare_pair_pretraining
 from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.recipe import Recipe, Train, compose
-from selftaught.run import Run, learner_tensors
+from selftaught.run.folder import Run
+from selftaught.run.state import learner_tensors
 from selftaught.text.preparing import prepare_pretraining
 from tests.torture.running import newest
 from tests.torture.table import Tried

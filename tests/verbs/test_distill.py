@@ -15,7 +15,7 @@ from selftaught.distilling import Distillation, teacher_options
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import open_pretrained, trainings
 from selftaught.recipe import Data, Model, Recipe, read_recipe
-from selftaught.run import Run
+from selftaught.run.folder import Run
 from selftaught.saved_task import saved_task
 from selftaught.verbs.distill import distill
 from selftaught.verbs.evaluate import evaluate

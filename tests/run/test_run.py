@@ -16,7 +16,9 @@ from torch import nn
 from selftaught.errors import SelftaughtError
 from selftaught.loop import Progress
 from selftaught.optim import adamw
-from selftaught.run import Run, learner_tensors, replace_file, restore_learner, written_aside
+from selftaught.run.durable import replace_file, written_aside
+from selftaught.run.folder import Run
+from selftaught.run.state import learner_tensors, restore_learner
 
 FILES = ["learner.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"]
 
@@ -215,7 +217,7 @@ def test_parts_come_back_and_damage_is_named(tmp_path: Path) -> None:
 HOLD = """
 import sys
 from pathlib import Path
-from selftaught.run import Run
+from selftaught.run.folder import Run
 with Run(Path(sys.argv[1])).locked():
     print("held", flush=True)
     sys.stdin.read()

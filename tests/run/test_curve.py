@@ -2,7 +2,7 @@
 
 import pytest
 
-from selftaught.curve import smoothed
+from selftaught.run.curve import smoothed
 
 
 def points(count: int) -> list[dict[str, float]]:

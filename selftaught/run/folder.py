@@ -17,7 +17,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Set
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,16 +25,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from selftaught.data.files import read_json
 from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError, saving
 from selftaught.loop import Progress
-from selftaught.pieces import PARTS, Piece, Pieces, files_of, is_sharded, own_file, piece_of, save_pieces
 from selftaught.ranks import leads, told
-from selftaught.saver import Saver
+from selftaught.run.durable import fsync, save_tensors, written_aside
+from selftaught.run.pieces import PARTS, Piece, Pieces, files_of, is_sharded, own_file, piece_of, save_pieces
+from selftaught.run.saver import Saver
+from selftaught.run.state import learner_tensors, optimizer_state, restore_from, restore_optimizer
 
 KEPT_CHECKPOINTS = 2
 MANIFEST, STATE = "MANIFEST.json", "state.json"
@@ -124,7 +126,7 @@ class Run:
         place, sharded = self.checkpoints / f"step-{progress.step:09d}", is_sharded(learner)
         if not (sharded or leads()):
             return place
-        moments, scalars = _optimizer_state(optimizer)
+        moments, scalars = optimizer_state(optimizer)
         state = {"progress": asdict(progress), "optimizer": scalars, "extra": copy.deepcopy(extra)}
         parts = {
             own_file(part, sharded): {name: piece_of(tensor) for name, tensor in tensors.items()}
@@ -184,8 +186,8 @@ class Run:
             accept(state["extra"])
             names = [file.name for file in place.iterdir()]
             weights, moments = (Pieces(place / name for name in files_of(part, names) or ()) for part in PARTS)
-            _restore(learner, weights)
-            _restore_optimizer(optimizer, moments, state["optimizer"])
+            restore_from(weights, learner)
+            restore_optimizer(optimizer, moments, state["optimizer"])
             return Checkpoint(Progress(**state["progress"]), state["extra"], tuple(damaged))
         if damaged:
             raise SelftaughtError(
@@ -200,8 +202,8 @@ class Run:
         file = self.folder / "heads.safetensors"
         aside = file.with_name(file.name + ".partial")
         with saving(file):
-            _save_tensors(tensors, aside)
-            _fsync(aside)
+            save_tensors(tensors, aside)
+            fsync(aside)
             aside.replace(file)
 
     def load_parts(self) -> dict[str, Tensor]:
@@ -243,126 +245,11 @@ class Checkpoint:
     damaged: tuple[str, ...]
 
 
-@contextmanager
-def written_aside(place: Path) -> Iterator[Path]:
-    """A folder to write into that becomes ``place`` only when everything in it is durable.
-
-    Raises:
-        SelftaughtError: if the disk is full or cannot be written; ``place`` is then as it was.
-    """
-    aside = place.with_name(place.name + ".partial")
-    with saving(place):
-        try:
-            shutil.rmtree(aside, ignore_errors=True)
-            aside.mkdir(parents=True)
-            yield aside
-            for file in aside.rglob("*"):
-                _fsync(file)
-            _fsync(aside)
-            _put_in_place(aside, place)
-        except OSError:
-            shutil.rmtree(aside, ignore_errors=True)
-            raise
-
-
-def _put_in_place(aside: Path, place: Path) -> None:
-    """Rename a folder, durably, over what may stand there: a rename alone cannot replace a folder that holds files."""
-    old = place.with_name(place.name + ".old.partial")
-    shutil.rmtree(old, ignore_errors=True)
-    if place.exists():
-        place.rename(old)
-    aside.rename(place)
-    shutil.rmtree(old, ignore_errors=True)
-    _fsync(place.parent)
-
-
-def _save_tensors(tensors: dict[str, Tensor], file: Path) -> None:
-    try:
-        save_file(tensors, file)
-    except SafetensorError as error:  # its own name for a full disk
-        raise OSError(str(error)) from error
-
-
-def replace_file(file: Path, text: str) -> None:
-    """Write a file so that it is the old one or the new one at every moment."""
-    aside = file.with_name(file.name + ".partial")
-    with saving(file):
-        aside.write_text(text, encoding="utf-8")
-        _fsync(aside)
-        aside.replace(file)
-
-
-def learner_tensors(learner: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers by name; a tied weight once, under its first name."""
-    tensors: dict[str, Tensor] = {}
-    seen: set[int] = set()
-    for name, tensor in learner.state_dict(keep_vars=True).items():
-        if id(tensor) not in seen:
-            seen.add(id(tensor))
-            tensors[name] = tensor.detach().contiguous()
-    return tensors
-
-
-@torch.no_grad()
-def restore_learner(learner: nn.Module, tensors: dict[str, Tensor]) -> None:
-    """Copy tensors into the learner in place, so that ties and the optimizer's references hold."""
-    for name, own in _meant(learner, tensors.keys()).items():
-        own.copy_(tensors[name])
-
-
-@torch.no_grad()
-def _restore(learner: nn.Module, tensors: Pieces) -> None:
-    for name, own in _meant(learner, tensors.shapes.keys()).items():
-        tensors.fill(name, own)
-
-
-def _meant(learner: nn.Module, names: Set[str]) -> dict[str, Tensor]:
-    """The learner's tensors, of which there must be as many, by the same names."""
-    own = learner_tensors(learner)
-    if own.keys() != names:
-        odd = sorted(own.keys() ^ names)
-        raise SelftaughtError(
-            f"the checkpoint is of another model: {len(odd)} weights do not match, such as {odd[0]}",
-            do="repeat the command the run was started with, or choose another --out",
-        )
-    live = learner.state_dict(keep_vars=True)
-    return {name: live[name].detach() for name in own}
-
-
-def _optimizer_state(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The optimizer's state as flat tensors ``index.name`` and what is not a tensor."""
-    state = optimizer.state_dict()
-    tensors: dict[str, Tensor] = {}
-    scalars: dict[str, Any] = {}
-    for index, moments in state["state"].items():
-        for name, value in moments.items():
-            target: dict[str, Any] = tensors if isinstance(value, Tensor) else scalars
-            target[f"{index}.{name}"] = value.contiguous() if isinstance(value, Tensor) else value
-    return tensors, scalars
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Pieces, scalars: dict[str, Any]) -> None:
-    state, parameters = optimizer.state_dict(), [p for group in optimizer.param_groups for p in group["params"]]
-    for key, shape in tensors.shapes.items():
-        index, _, name = key.partition(".")
-        parameter = parameters[int(index)]
-        if shape == tuple(parameter.shape):
-            # the fused optimizer goes over memory as it lies: moments must lie as their weights do (channels last)
-            tensors.fill(key, value := torch.empty_like(parameter))
-        else:
-            value = tensors.whole(key)
-        state["state"].setdefault(int(index), {})[name] = value
-    for key, scalar in scalars.items():
-        index, _, name = key.partition(".")
-        state["state"].setdefault(int(index), {})[name] = scalar
-    optimizer.load_state_dict(state)
-
-
 def _saved(parts: dict[str, dict[str, Piece]], folder: Path, sharded: bool) -> dict[str, str]:
     """Write the files, durably; their hashes by name."""
     for name, pieces in parts.items():
         save_pieces(pieces, folder / name, sharded=sharded)
-        _fsync(folder / name)
+        fsync(folder / name)
     return {name: sha256_of(folder / name) for name in parts}
 
 
@@ -386,11 +273,3 @@ def _problem(place: Path) -> str | None:
         if sha256_of(place / name) != expected:
             return f"{place / name} does not match its SHA-256"
     return None
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

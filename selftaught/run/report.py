@@ -8,7 +8,8 @@ from selftaught.console import dump, note
 from selftaught.data.manifest import damaged_file, seal, unseal
 from selftaught.data.store import MANIFEST
 from selftaught.errors import SelftaughtError
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
 
 TRAINING = ("pretrain", "finetune", "distill")
 _TITLE = re.compile(r"^# (\w+)$", re.MULTILINE)

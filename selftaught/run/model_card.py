@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from selftaught.run import Run, replace_file
+from selftaught.run.durable import replace_file
+from selftaught.run.folder import Run
 
 _USES = {
     "masked-lm": "AutoModelForMaskedLM",

@@ -15,14 +15,15 @@ from selftaught.loop import Learner, Progress, train
 from selftaught.objective import Batch, Spec
 from selftaught.objectives.mlm import MLM
 from selftaught.optim import adamw
-from selftaught.pieces import PARTS, Pieces, files_of
 from selftaught.randomness import Randomness
 from selftaught.ranks import place, world
-from selftaught.run import Run, learner_tensors
-from selftaught.saver import Saver
+from selftaught.run.folder import Run
+from selftaught.run.pieces import PARTS, Pieces, files_of
+from selftaught.run.saver import Saver
+from selftaught.run.state import learner_tensors
 from selftaught.schedule import Schedule
 
-from .joined import in_processes
+from ..joined import in_processes
 
 NewLearner = Callable[[], Learner]
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from selftaught.report import read_report, write_report
-from selftaught.run import Run
+from selftaught.run.folder import Run
+from selftaught.run.report import read_report, write_report
 
 
 def test_verbs_keep_to_their_part(tmp_path: Path) -> None:
