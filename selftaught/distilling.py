@@ -7,14 +7,16 @@ from typing import Any
 import torch
 
 from selftaught import lookup
-from selftaught.answering import task_learner
 from selftaught.backbones.teacher import language_teacher
 from selftaught.console import note
 from selftaught.data.examples import Columns
 from selftaught.data.labels import read_labels
 from selftaught.data.store import TokenStore
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers
+from selftaught.finetuning.answering import task_learner
+from selftaught.finetuning.learner import answers
+from selftaught.finetuning.run import prepare_finetuning, run_finetuning
+from selftaught.finetuning.saved_task import saved_task
 from selftaught.objective import Objective, Spec
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.pretraining import run_pretraining
@@ -38,9 +40,7 @@ from selftaught.retention import (
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import finished, write_report
-from selftaught.saved_task import saved_task
 from selftaught.splitting import Split, split_examples
-from selftaught.task_run import prepare_finetuning, run_finetuning
 from selftaught.tasks.classify import Classify
 from selftaught.text.preparing import prepare_pretraining
 

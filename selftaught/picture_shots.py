@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from selftaught.answering import task_learner
 from selftaught.console import note, table
 from selftaught.data.examples import Examples
 from selftaught.data.picture_questions import PictureQuestion
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers
+from selftaught.finetuning.answering import task_learner
+from selftaught.finetuning.learner import answers
 from selftaught.metrics.interval import Interval, bootstrap_interval
 from selftaught.metrics.picture_answers import FOR_QUESTION, MAJORITY, agreement, commonest, commonest_for_question
 from selftaught.pretrained import Pretrained

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from selftaught.features import text_features
-from selftaught.finetuning import answers, finetune_quickly, finetuning_rate
+from selftaught.finetuning.learner import answers, finetune_quickly, finetuning_rate
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe, read_recipe

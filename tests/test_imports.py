@@ -14,24 +14,20 @@ ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
     {"errors", "threads", "randomness", "ranks", "launch", "objective", "memory", "pretext"},
-    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "imitation", "viterbi"},
+    {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "viterbi"},
     {
         *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "progress", "console", "facts", "vector_index"},
-        *{"privacy", "private_steps", "scoring", "prompting", "trigram_baseline", "saved_task", "stopping"},
-        *{"word2vec", "corpus", "text", "pictures", "pairs", "video", "flamingo", "scaling"},
+        *{"privacy", "private_steps", "scoring", "prompting", "trigram_baseline"},
+        *{"word2vec", "corpus", "text", "pictures", "pairs", "video", "flamingo", "finetuning", "scaling"},
     },
     {
         "pretraining",
         "distilling",
         "retention",
-        "finetuning",
-        "task_run",
         "splitting",
         "judging",
         "subject",
-        "answering",
-        "arriving",
         "few_shot",
         "picture_judging",
         "seen_judging",

@@ -14,18 +14,18 @@ import pytest
 import torch
 
 from selftaught import lookup
-from selftaught.answering import task_learner
 from selftaught.backbones.hf import TextBackbone, text_backbone
 from selftaught.data.examples import Columns
 from selftaught.data.processor import Processor
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers
+from selftaught.finetuning.answering import task_learner
+from selftaught.finetuning.learner import answers
+from selftaught.finetuning.saved_task import save_task, saved_task
 from selftaught.flamingo.folder import save_network
 from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretrained import head_parts, open_pretrained
-from selftaught.saved_task import save_task, saved_task
 from selftaught.task import Answer, Task
 
 from .tasks.samples import TASKS, examples_of, file_of, posed_by

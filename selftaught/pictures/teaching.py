@@ -13,6 +13,7 @@ from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.decisions import AnyOf, OneOf
 from selftaught.errors import SelftaughtError
 from selftaught.facts import shown, shown_fact
+from selftaught.finetuning.stopping import best_file, fit_to_best, train_to_best
 from selftaught.fit import Plan, gradient_steps
 from selftaught.loop import Learner, train
 from selftaught.optim import adamw
@@ -23,7 +24,6 @@ from selftaught.run.folder import Run
 from selftaught.run.model_card import write_card
 from selftaught.run.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
 from selftaught.schedule import Schedule
-from selftaught.stopping import best_file, fit_to_best, train_to_best
 
 _CHECKS, _PATIENCE = 12, 4
 _LEAST_STEPS, _MOST_STEPS = 300, 4000

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from selftaught.answering import note_long_texts, task_learner
 from selftaught.backbones.flamingo import Flamingo
 from selftaught.console import table, tell
 from selftaught.data.examples import Columns
@@ -17,7 +16,9 @@ from selftaught.data.picture_question_files import read_picture_questions
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.few_shot import DRAWS, Asking, few_shot
-from selftaught.finetuning import answers
+from selftaught.finetuning.answering import note_long_texts, task_learner
+from selftaught.finetuning.learner import answers
+from selftaught.finetuning.saved_task import saved_task
 from selftaught.flamingo.evaluating import evaluate_captions
 from selftaught.held_out import measure_text
 from selftaught.lookup import import_own
@@ -31,7 +32,6 @@ from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run.folder import Run
 from selftaught.run.report import write_report
-from selftaught.saved_task import saved_task
 from selftaught.suites import OF_WORDS, find_suite
 from selftaught.task import Task
 from selftaught.tasks.vqa import Vqa

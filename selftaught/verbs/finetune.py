@@ -8,6 +8,7 @@ from cyclopts import Parameter
 from selftaught.console import note, tell
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
+from selftaught.finetuning.run import Ready, prepare_finetuning, run_finetuning
 from selftaught.flamingo.preparing import NO_LANGUAGE
 from selftaught.lookup import find_task
 from selftaught.pictures.finetuning import prepare_picture_finetuning
@@ -19,7 +20,6 @@ from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import finetuned_lines, finished
 from selftaught.schedule import parse_duration
-from selftaught.task_run import Ready, prepare_finetuning, run_finetuning
 from selftaught.verbs import Place
 from selftaught.video.finetuning import prepare_clip_finetuning
 

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import numpy as np
 from cyclopts import Parameter
 
-from selftaught.answering import fill_masks, note_long_texts, task_learner
 from selftaught.backbones.flamingo import Flamingo
 from selftaught.backbones.generation import Sampling
 from selftaught.console import tell
@@ -27,7 +26,9 @@ from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import decoded as decoded_clips
 from selftaught.data.video_store import in_memory
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers
+from selftaught.finetuning.answering import fill_masks, note_long_texts, task_learner
+from selftaught.finetuning.learner import answers
+from selftaught.finetuning.saved_task import saved_task
 from selftaught.flamingo.describing import LONGEST, describe
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.model import PairModel, holds_pair_model
@@ -35,7 +36,6 @@ from selftaught.pairs.zero_shot import ZeroShot, fitting_templates, read_labels_
 from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.saved_task import saved_task
 from selftaught.verbs import Place
 from selftaught.video.classifying import ClipClassifier, is_taught_clips
 from selftaught.word2vec.model import WordModel, holds_words, signed_words

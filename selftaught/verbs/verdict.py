@@ -9,6 +9,7 @@ from selftaught.console import dump, note, table, tell
 from selftaught.data.examples import Columns
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
+from selftaught.finetuning.saved_task import saved_task
 from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
 from selftaught.lookup import find_task, import_own
 from selftaught.machine import pick_device, pick_precision
@@ -24,7 +25,6 @@ from selftaught.run.curve import draw_efficiency
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import write_report
-from selftaught.saved_task import saved_task
 from selftaught.subject import Network, Subject, Words
 from selftaught.verbs import Place
 from selftaught.video.classifying import is_taught_clips

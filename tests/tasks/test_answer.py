@@ -12,7 +12,7 @@ from selftaught.backbones.hf import TextBackbone
 from selftaught.data.questions import Question
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers, finetune_quickly, hold_out_examples
+from selftaught.finetuning.learner import answers, finetune_quickly, hold_out_examples
 from selftaught.lookup import make_task
 from selftaught.loop import Learner
 from selftaught.objective import Spec

@@ -9,7 +9,7 @@ from selftaught.backbones.hf import TextBackbone
 from selftaught.data.examples import Columns, LabelledText
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers, finetune_quickly
+from selftaught.finetuning.learner import answers, finetune_quickly
 from selftaught.lookup import make_task
 from selftaught.metrics.baselines import BALANCED, COMMON, MAJORITY, TFIDF
 from selftaught.tasks.classify import Classify

@@ -8,7 +8,6 @@ import pytest
 import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer, BertConfig, pipeline
 
-from selftaught.answering import task_learner
 from selftaught.backbones.heads import save_model
 from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.examples import LabelledText
@@ -16,7 +15,8 @@ from selftaught.data.questions import Question
 from selftaught.data.tagged_text import TaggedText
 from selftaught.data.text_pairs import LabelledPair, Scored
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.finetuning import answers
+from selftaught.finetuning.answering import task_learner
+from selftaught.finetuning.learner import answers
 from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretrained import open_pretrained

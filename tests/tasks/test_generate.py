@@ -13,7 +13,7 @@ from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.source_target import SourceTarget
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers, prepare_learner
+from selftaught.finetuning.learner import answers, prepare_learner
 from selftaught.loop import Learner, divide, train
 from selftaught.objective import Spec
 from selftaught.optim import adamw

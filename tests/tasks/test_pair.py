@@ -11,7 +11,7 @@ from selftaught.data.examples import Columns
 from selftaught.data.text_pairs import LabelledPair
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers, finetune_quickly
+from selftaught.finetuning.learner import answers, finetune_quickly
 from selftaught.lookup import make_task
 from selftaught.tasks.pair import Pair
 

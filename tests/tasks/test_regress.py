@@ -11,7 +11,7 @@ from selftaught.data.examples import Columns
 from selftaught.data.text_pairs import Scored
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers, finetune_quickly
+from selftaught.finetuning.learner import answers, finetune_quickly
 from selftaught.metrics.pair_baselines import COSINE, MEAN, RIDGE
 from selftaught.tasks.regress import Regress
 

@@ -12,7 +12,7 @@ from selftaught.data.examples import Columns
 from selftaught.data.tagged_text import TaggedText, join
 from selftaught.data.tokenise import TextTokenizer, train_tokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import answers, finetune_quickly
+from selftaught.finetuning.learner import answers, finetune_quickly
 from selftaught.loop import Learner
 from selftaught.metrics.tag_baselines import ALL_OUTSIDE, WORD_TAGS
 from selftaught.objective import Spec

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selftaught import arriving
-from selftaught.arriving import arrived_labels
 from selftaught.data.examples import LabelledText
 from selftaught.errors import SelftaughtError
+from selftaught.finetuning import arriving
+from selftaught.finetuning.arriving import arrived_labels
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.tasks.classify import Classify
 from selftaught.tasks.regress import Regress

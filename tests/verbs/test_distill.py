@@ -13,10 +13,10 @@ from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
 
 from selftaught.distilling import Distillation, teacher_options
 from selftaught.errors import SelftaughtError
+from selftaught.finetuning.saved_task import saved_task
 from selftaught.pretrained import open_pretrained, trainings
 from selftaught.recipe import Data, Model, Recipe, read_recipe
 from selftaught.run.folder import Run
-from selftaught.saved_task import saved_task
 from selftaught.verbs.distill import distill
 from selftaught.verbs.evaluate import evaluate
 from selftaught.verbs.finetune import finetune

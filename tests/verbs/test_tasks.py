@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from selftaught import finetuning
 from selftaught.backbones.flamingo import Flamingo
+from selftaught.finetuning import learner
 from selftaught.flamingo.folder import save_network
 from selftaught.pretrained import open_towers
 from selftaught.task import Task
@@ -21,7 +21,7 @@ from .conftest import Call
 @pytest.fixture(autouse=True)
 def few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is not how well, but whether the tasks are learned."""
-    monkeypatch.setattr(finetuning, "_LEAST_STEPS", 3)
+    monkeypatch.setattr(learner, "_LEAST_STEPS", 3)
 
 
 def begun_from(kind: type[Task[Any]], here: Path, call: Call) -> str:

@@ -11,7 +11,7 @@ from selftaught.backbones.hf import TextBackbone
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.imitation import Imitate
+from selftaught.finetuning.imitation import Imitate
 from selftaught.loop import Learner, divide, flatten
 from selftaught.objective import Batch, Spec
 from selftaught.randomness import Randomness

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from selftaught.answering import note_long_texts
 from selftaught.backbones.hf import TextBackbone
 from selftaught.data.examples import LabelledText
 from selftaught.data.text_pairs import LabelledPair
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.finetuning import answers, hold_out_examples, prepare_learner
+from selftaught.finetuning.answering import note_long_texts
+from selftaught.finetuning.learner import answers, hold_out_examples, prepare_learner
+from selftaught.finetuning.stopping import Best
 from selftaught.pretrained import Pretrained
-from selftaught.stopping import Best
 from selftaught.tasks.classify import Classify
 from selftaught.tasks.pair import Pair
 

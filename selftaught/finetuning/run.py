@@ -8,13 +8,15 @@ from typing import Any
 import torch
 
 from selftaught import lookup
-from selftaught.arriving import Arrived, arrived_labels
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.data.examples import Columns, Examples, whole_text
 from selftaught.data.unchanged import short_digest
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
-from selftaught.finetuning import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
+from selftaught.finetuning.arriving import Arrived, arrived_labels
+from selftaught.finetuning.learner import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
+from selftaught.finetuning.saved_task import save_task
+from selftaught.finetuning.stopping import best_file, fit_to_best
 from selftaught.fit import Outcome, Plan, gradient_steps
 from selftaught.flamingo.folder import save_network
 from selftaught.machine import pick_device, pick_precision
@@ -27,8 +29,6 @@ from selftaught.run.durable import written_aside
 from selftaught.run.folder import Run
 from selftaught.run.model_card import write_card
 from selftaught.run.report import SET_ASIDE, finetuned_lines, finetuned_measures, write_report
-from selftaught.saved_task import save_task
-from selftaught.stopping import best_file, fit_to_best
 from selftaught.task import Task
 
 _NAMED = 3  # quarantined rows
@@ -136,7 +136,7 @@ def prepare_finetuning(recipe: Recipe) -> Ready:
         "steps": steps,
         "epochs": None,
     }
-    resolved = recipe.model_copy(update={"train": train.model_copy(update=values)})
+    resolved = recipe.with_train(**values)
     return Ready(resolved, pretrained, examples, test, made, arrived)
 
 

@@ -14,7 +14,8 @@ from selftaught.backbones.teacher import Teacher
 from selftaught.data.examples import whole_text
 from selftaught.data.loader import Batches
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.imitation import Imitate
+from selftaught.finetuning.imitation import Imitate
+from selftaught.finetuning.stopping import train_to_best
 from selftaught.loop import Learner, evaluate, to_device, train
 from selftaught.metrics.sampling import split_train_test
 from selftaught.objective import Batch, Spec
@@ -22,7 +23,6 @@ from selftaught.optim import adamw
 from selftaught.plan import default_rate
 from selftaught.randomness import Randomness, derive
 from selftaught.schedule import Schedule
-from selftaught.stopping import train_to_best
 from selftaught.task import Answer, Task
 
 VALIDATION_SHARE = 0.15  # of the labels, set aside to know when to stop

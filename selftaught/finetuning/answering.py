@@ -9,7 +9,7 @@ import torch
 from selftaught.backbones.heads import MaskedLMHead
 from selftaught.data.examples import Example
 from selftaught.errors import SelftaughtError
-from selftaught.finetuning import longest_row
+from selftaught.finetuning.learner import longest_row
 from selftaught.loop import Learner
 from selftaught.objective import Spec
 from selftaught.pretext.words import readable

@@ -10,8 +10,8 @@ from selftaught.backbones.heads import ClassificationHead, TaggingHead, save_mod
 from selftaught.backbones.hf import TextBackbone
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
+from selftaught.finetuning.saved_task import save_task, saved_task
 from selftaught.pretrained import open_pretrained
-from selftaught.saved_task import save_task, saved_task
 from selftaught.tasks.classify import Classify
 from selftaught.tasks.regress import Regress
 from selftaught.tasks.tag import Tag

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from selftaught.errors import SelftaughtError
-from selftaught.stopping import _keep, _kept
+from selftaught.finetuning.stopping import _keep, _kept
 
 
 def test_the_best_weights_come_back_and_damage_is_named(tmp_path: Path) -> None:
