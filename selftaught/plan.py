@@ -13,7 +13,7 @@ from selftaught.data.loader import Batches
 from selftaught.loop import Learner, train
 from selftaught.objective import Batch
 from selftaught.optim import adamw
-from selftaught.privacy import Guarantee
+from selftaught.private.guarantee import Guarantee
 from selftaught.progress import clock
 from selftaught.scaling.arithmetic import STATE_BYTES, attention, kept, training_flops
 from selftaught.schedule import Schedule

@@ -19,8 +19,9 @@ from selftaught.loop import Progress, evaluate
 from selftaught.metrics.spread import uniformity
 from selftaught.optim import adamw
 from selftaught.pretrained import head_parts
-from selftaught.privacy import NOT_COVERED, SEEDED, forget_key, noise_key
-from selftaught.private_steps import private_steps
+from selftaught.private.guarantee import NOT_COVERED, SEEDED
+from selftaught.private.key import forget_key, noise_key
+from selftaught.private.steps import private_steps
 from selftaught.ranks import place, world
 from selftaught.run.curve import draw_curve
 from selftaught.run.durable import written_aside

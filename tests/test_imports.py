@@ -18,8 +18,8 @@ FLOORS = (
     {
         *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
         *{"machine", "plan", "features", "held_out", "progress", "console", "facts", "vector_index"},
-        *{"privacy", "private_steps", "scoring", "prompting", "trigram_baseline"},
-        *{"word2vec", "corpus", "text", "pictures", "pairs", "video", "flamingo", "finetuning", "scaling"},
+        *{"scoring", "prompting", "trigram_baseline"},
+        *{"word2vec", "corpus", "text", "pictures", "pairs", "video", "flamingo", "finetuning", "private", "scaling"},
     },
     {
         "pretraining",

@@ -20,7 +20,8 @@ from selftaught.machine import pick_device
 from selftaught.objective import Objective, Spec
 from selftaught.plan import CostPlan
 from selftaught.pretrained import open_pretrained, weights_sha256
-from selftaught.privacy import Guarantee, promised, refuse_shared_statistics, refuse_what_has_no_bound
+from selftaught.private.guarantee import Guarantee, promised
+from selftaught.private.refusing import refuse_shared_statistics, refuse_what_has_no_bound
 from selftaught.recipe import Recipe
 from selftaught.run.folder import Run
 from selftaught.text.building import new_learner

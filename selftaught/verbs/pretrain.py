@@ -25,7 +25,7 @@ from selftaught.pairs.pretraining import pair_summary, run_pair_pretraining
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
 from selftaught.pretraining import run_pretraining, summary
-from selftaught.privacy import forget_key
+from selftaught.private.key import forget_key
 from selftaught.ranks import agreed, leads, place, world
 from selftaught.recipe import Recipe, compose, read_recipe, settled
 from selftaught.run.durable import replace_file

@@ -19,7 +19,8 @@ from selftaught.data.loader import Batches
 from selftaught.fit import Plan, Steps
 from selftaught.health import check_finite
 from selftaught.loop import Learner, Progress, Report, detach, divide, flatten, to_device
-from selftaught.privacy import Guarantee, generator
+from selftaught.private.guarantee import Guarantee
+from selftaught.private.key import generator
 from selftaught.randomness import derive
 from selftaught.sharing import Crew
 
@@ -40,7 +41,7 @@ def private_steps(
     Args:
         batches: poses the questions; its own order and size are not used.
         plan: its ``threads`` compute as many samples at once; the weights do not depend on how many these are.
-        key: see :func:`selftaught.privacy.noise_key`.
+        key: see :func:`selftaught.private.key.noise_key`.
     """
 
     def steps(start: Progress) -> Iterator[Report]:

@@ -1,12 +1,10 @@
-"""What a private run promises to each of its samples, and what it has to refuse for that.
+"""What a private run promises to each of its samples.
 
 The promise is differential privacy (Dwork et al. 2006) of the weights: whoever has them, and all that was saved on the
 way, can tell hardly better whether a sample was among the training data than they could without. Opacus computes how
-much noise that takes; :mod:`selftaught.private_steps` makes it.
+much noise that takes; :mod:`selftaught.private.steps` makes it.
 """
 
-import os
-import secrets
 import warnings
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,16 +12,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
-from selftaught.errors import SelftaughtError, saving
-from selftaught.objective import Objective, Sum
-from selftaught.randomness import derive
+from selftaught.errors import SelftaughtError
+from selftaught.private.key import generator
 from selftaught.recipe import Recipe
-from selftaught.run.folder import Run
 
 ACCOUNTANT = "opacus, Renyi divergence (Mironov et al. 2019), Poisson sampling, one sample more or less"
-_KEY = "noise.key"
 _TOLERANCE = 0.01  # of epsilon, by which the noise may be too large
 
 
@@ -65,7 +59,7 @@ class Guarantee:
         """Epsilon after so many steps. It follows from their number: there is no state to be lost."""
         if not steps:
             return 0.0
-        _require_opacus()
+        require_opacus()
         from opacus.accountants import RDPAccountant
         from opacus.accountants.analysis.rdp import get_privacy_spent
 
@@ -127,7 +121,7 @@ def promised(recipe: Recipe, samples: int, steps: int, unit: str) -> tuple[Recip
     Raises:
         SelftaughtError: if there are too few samples, no noise is enough, or the recipe's own is not.
     """
-    _require_opacus()
+    require_opacus()
     asked, train = recipe.privacy, recipe.train
     assert asked.epsilon is not None
     assert train.batch is not None
@@ -170,7 +164,10 @@ def _calibrated(epsilon: float, delta: float, rate: float, steps: int) -> float:
         ) from error
 
 
-def _require_opacus() -> None:
+def require_opacus() -> None:
+    """Raises:
+    SelftaughtError: if there is no opacus.
+    """
     try:
         import opacus  # noqa: F401
     except ImportError as error:
@@ -178,89 +175,3 @@ def _require_opacus() -> None:
             "--private counts what is spent with opacus, which is not installed",
             do='pip install "selftaught[private]"',
         ) from error
-
-
-def refuse_what_has_no_bound(objective: Objective) -> None:
-    """Refuse an objective in which one sample reaches the weights by more ways than its own gradient.
-
-    Raises:
-        SelftaughtError: with the reason.
-    """
-    _require_opacus()
-    members = objective.members if isinstance(objective, Sum) else (objective,)
-    for member in members:
-        if why := _unbounded(member):
-            raise SelftaughtError(
-                f"{member.name} cannot be trained with --private: {why}",
-                do="mlm and causal_lm can, for text; selftaught objectives lists all",
-            )
-
-
-def _unbounded(objective: Objective) -> str | None:
-    if objective.couples_batch:
-        return "its loss compares the samples of a batch with each other, so that one changes the gradients of all"
-    if objective.samples == "pairs":
-        return "it puts sentences of two documents into one sample, and several samples come from one document"
-    if objective.samples == "sentences":
-        return "several of its samples come from one document, and what is protected is the document"
-    if objective.taught:
-        return "it learns from a teacher as well, and what that has seen is not covered"
-    return None
-
-
-def refuse_shared_statistics(network: nn.Module) -> None:
-    """Refuse batch normalisation: it mixes samples, and keeps their means without any noise.
-
-    Raises:
-        SelftaughtError: naming the module.
-    """
-    for name, part in network.named_modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            raise SelftaughtError(
-                f"this network cannot be trained with --private: {name} normalises over the batch, and keeps the "
-                "samples' means without any noise",
-                do="take a network without batch normalisation",
-            )
-
-
-def noise_key(run: Run, recipe: Recipe) -> str:
-    """The secret that decides who is drawn and what noise is added, as long as the run goes on.
-
-    It is drawn by the operating system and written into the run, for its owner alone to read, so that an interrupted
-    run goes on with the bits that it would have had: a step that is made twice is the same step, and costs nothing
-    more. Whoever has it can take the noise off; :func:`forget_key` deletes it when the run has ended.
-
-    Raises:
-        SelftaughtError: if the run has begun and its key is gone.
-    """
-    if recipe.privacy.seeded:
-        return f"seed {recipe.train.seed}"
-    file = run.folder / _KEY
-    if file.exists():
-        return file.read_text(encoding="ascii")
-    if run.has_begun:
-        raise SelftaughtError(
-            "the key of this run's noise is gone, and with another one steps would be made twice",
-            where=str(file),
-            do="restore it, or begin again with another --out",
-        )
-    key = secrets.token_hex(32)
-    with saving(file):
-        aside = file.with_name(_KEY + ".partial")
-        aside.unlink(missing_ok=True)
-        with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as out:
-            out.write(key)
-            out.flush()
-            os.fsync(out.fileno())
-        aside.replace(file)
-    return key
-
-
-def forget_key(run: Run) -> None:
-    """Delete the secret of a run that has ended."""
-    (run.folder / _KEY).unlink(missing_ok=True)
-
-
-def generator(name: str, key: str, step: int) -> torch.Generator:
-    """The random numbers called ``name`` of a step, on the processor: the same on every device."""
-    return torch.Generator().manual_seed(derive(name, key, step))

@@ -17,8 +17,8 @@ from selftaught.fit import Plan, fit
 from selftaught.loop import Learner, Progress, Report, train
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.optim import adamw
-from selftaught.privacy import Guarantee
-from selftaught.private_steps import clipped_gradients, private_steps
+from selftaught.private.guarantee import Guarantee
+from selftaught.private.steps import clipped_gradients, private_steps
 from selftaught.run.folder import Run
 from selftaught.schedule import Schedule
 from selftaught.sharing import Crew

@@ -13,14 +13,9 @@ from torch import nn
 
 from selftaught import lookup
 from selftaught.errors import SelftaughtError
-from selftaught.privacy import (
-    Guarantee,
-    forget_key,
-    noise_key,
-    promised,
-    refuse_shared_statistics,
-    refuse_what_has_no_bound,
-)
+from selftaught.private.guarantee import Guarantee, promised
+from selftaught.private.key import forget_key, noise_key
+from selftaught.private.refusing import refuse_shared_statistics, refuse_what_has_no_bound
 from selftaught.recipe import Privacy, Recipe, Train
 from selftaught.run.folder import Run
 
