@@ -95,7 +95,7 @@ def _ours(data: Path, steps: int, seed: int, *, default: bool) -> tuple[float, f
     from selftaught.machine import pick_precision
     from selftaught.objectives.causal_lm import CausalLM
     from selftaught.optim import adamw
-    from selftaught.plan import count_flops
+    from selftaught.scaling.step import step_cost
     from selftaught.schedule import Schedule
     from selftaught.sharing import fitting_crew
 
@@ -107,8 +107,7 @@ def _ours(data: Path, steps: int, seed: int, *, default: bool) -> tuple[float, f
         learner = Learner({"text": network}, objective, problem.spec, pick_precision(problem.device))
         rows = PackedRows(problem.train, problem.length, seed)
         batches = Batches(rows, objective, problem.spec, problem.batch, seed)
-        work = count_flops(learner, batches.at(0), problem.length) * problem.batch * problem.length
-        threads = fitting_crew(work, problem.batch, torch.get_num_threads())
+        threads = fitting_crew(step_cost(learner, batches).flops, problem.batch, torch.get_num_threads())
         parts = threads or 1
         steps_of = train(
             learner,

@@ -37,7 +37,6 @@ def one_run(data: str, objective: str, size: str, batch: int, steps: int, rate: 
 
     from selftaught.loop import Progress, train
     from selftaught.optim import adamw
-    from selftaught.plan import count_flops, estimate_memory
     from selftaught.recipe import compose
     from selftaught.run.folder import Run
     from selftaught.scaling.arithmetic import SAVED_BYTES
@@ -50,8 +49,6 @@ def one_run(data: str, objective: str, size: str, batch: int, steps: int, rate: 
         given |= {"train.steps": steps, "train.device": "cpu", "train.precision": "fp32", "train.threads": None}
         run = Run(Path(folder) / "run")
         ready = prepare_pretraining(run, compose(given))
-        example, length = ready.batches.at(0), ready.recipe.train.length
-        tokens = batch * ready.plan.sample_tokens
         Path("/proc/self/clear_refs").write_text("5")  # forgets the most that preparing held
         held = _memory("VmRSS")
         optimizer = adamw(ready.learner, 1e-4)
@@ -66,17 +63,18 @@ def one_run(data: str, objective: str, size: str, batch: int, steps: int, rate: 
         saving = time.perf_counter() - began
         saved = sum(file.stat().st_size for file in place.iterdir())
         weights = 4 * sum(p.numel() for p in ready.learner.parameters())
-        flops = tokens * count_flops(ready.learner, example, ready.plan.sample_tokens)
+        flops = ready.plan.flops / ready.plan.steps
         trained = sum(p.numel() for p in ready.learner.parameters() if p.requires_grad)
         return {
             "objective": objective,
             "size": size,
             "parameters": trained,
+            "flops_a_step": flops,
             "step_seconds": {"plan": flops / rate, "measured": median(took[2:])},
             "share_of_rate": flops / median(took[2:]) / rate,
             # the weights lie in memory before training begins
             "memory_bytes": {
-                "plan": estimate_memory(ready.learner, example, length),
+                "plan": ready.plan.memory_bytes,
                 "measured": peak - held + weights,
             },
             "checkpoint_bytes": {"plan": SAVED_BYTES * trained, "measured": saved},

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -18,11 +19,13 @@ from selftaught.backbones.teacher import Teacher
 from selftaught.backbones.towers import PAIR
 from selftaught.backbones.video import VIDEO, VideoBackbone
 from selftaught.backbones.vision import IMAGE, PictureTeacher, new_picture_backbone
+from selftaught.data.loader import Batches
 from selftaught.loop import Learner, Progress, flatten, train
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
 from selftaught.run.folder import Run
+from selftaught.scaling.step import cost_of, counting, step_cost
 from selftaught.schedule import Schedule
 from selftaught.task import Task
 
@@ -258,3 +261,30 @@ def test_a_checkpoint_restores_everything(
     resumed = train(other, lambda _: iter([batch] * 4), moments, Schedule(steps=4), seed=0, start=found.progress)
     assert next(steps).loss == next(resumed).loss
     assert same(dict(learner.state_dict()), dict(other.state_dict()))
+
+
+@dataclasses.dataclass(frozen=True)
+class Taken:
+    """Samples as a source."""
+
+    whole: Batch
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def take(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
+        return {name: tensor[torch.from_numpy(indices)] for name, tensor in self.whole.items()}
+
+
+def test_a_step_costs_what_was_announced(
+    objective: Objective, samples: Samples, spec: Spec, new_learner: NewLearner
+) -> None:
+    """A few rows are counted beforehand, and all of those that are computed then."""
+    batches = Batches(Taken(samples.take(slice(None)), samples.count), objective, spec, samples.count, seed=0)
+    learner = new_learner()
+    announced = step_cost(learner, batches)
+    with counting() as counter:
+        next(train(learner, batches.starting, adamw(learner, 1e-3), Schedule(steps=1), seed=0))
+    assert announced.flops == pytest.approx(counter.get_total_flops(), rel=0.05)
+    assert announced.kept == pytest.approx(cost_of(learner, batches.at(0)).kept, rel=0.1)

@@ -80,17 +80,24 @@ class Batches:
 
     def at(self, position: int) -> Batch:
         """The batch that begins with the run's sample number ``position``, or this share of it."""
+        return self.of(*self.drawn(position))
+
+    def drawn(self, position: int) -> tuple[np.ndarray, np.ndarray]:
+        """Which samples that batch has, and in which epochs: int64 [B] each."""
         number, of = self.share
         begin, end = (self.size * part // of for part in (number, number + 1))
         places = np.arange(position + begin, position + end)
         epochs, offsets = np.divmod(places, len(self.source))
         order = [permutation(len(self.source), self.seed, epoch) for epoch in np.unique(epochs).tolist()]
         indices = np.array([order[epoch - epochs[0]][offset] for epoch, offset in zip(epochs, offsets, strict=True)])
-        return self.of(indices, epochs)
+        return indices, epochs
 
     def of(self, indices: np.ndarray, epochs: np.ndarray) -> Batch:
         """The question that is posed of samples ``indices`` [B] in ``epochs`` [B]."""
-        samples = self.source.take(indices, epochs)
+        return self.asked(self.source.take(indices, epochs), indices, epochs)
+
+    def asked(self, samples: Batch, indices: np.ndarray, epochs: np.ndarray) -> Batch:
+        """The same of samples that have been taken already."""
         rng = Randomness.of(self.seed, torch.from_numpy(epochs), torch.from_numpy(indices))
         return {**self.objective.pretext(samples, self.spec, rng), "size": len(indices)}
 

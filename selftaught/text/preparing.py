@@ -25,9 +25,9 @@ from selftaught.private.refusing import refuse_shared_statistics, refuse_what_ha
 from selftaught.recipe import Recipe
 from selftaught.run.folder import Run
 from selftaught.text.building import new_learner
-from selftaught.text.costing import cost, fitting_size, sharded_if_needed
+from selftaught.text.costing import Built, cost, fitting_size, sharded_if_needed
 from selftaught.text.given import checkpoint_of, given_tokenizer, refuse_other_architecture, teacher_of, token_vectors
-from selftaught.text.settling import PRIVATE_BATCH, on_this_machine, with_batch, with_size, with_threads
+from selftaught.text.settling import PRIVATE_BATCH, on_this_machine, with_batch, with_size
 
 _UNIT = "each document (a row of a table, or a whole file of plain text)"
 
@@ -124,18 +124,18 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
 
     words = token_vectors(recipe, corpus.tokenizer)
 
-    def build(size: str | None) -> tuple[Recipe, Learner, Batches]:
+    def build(size: str | None) -> Built:
         resolved = with_size(recipe, size, init)
         learner = new_learner(resolved, corpus.tokenizer, objective, spec, init or words, beside)
         train = resolved.train
         assert train.batch is not None
         batches = Batches(source, objective, spec, train.batch, train.seed, train.workers)
-        return with_threads(resolved, learner, batches), learner, batches
+        return Built.of(resolved, learner, batches)
 
     size = recipe.model.size or (None if init else fitting_size(recipe, build, source.tokens))
-    recipe, learner, batches = build(size)
-    recipe = sharded_if_needed(recipe, learner, batches)
-    plan = cost(recipe, corpus, learner, batches, source.tokens)
+    built = build(size)
+    recipe, learner, batches = sharded_if_needed(built), built.learner, built.batches
+    plan = cost(built, corpus, source.tokens)
     if private or recipe.train.epochs is not None:  # from here on a budget is in steps or in seconds
         recipe = recipe.with_train(steps=plan.steps, epochs=None, seconds=None)  # noise depends on how many steps
     guarantee = None

@@ -4,12 +4,11 @@ import torch
 
 from selftaught.backbones.hf import drops
 from selftaught.backbones.presets import EVERY_SIZE
-from selftaught.data.loader import Batches
 from selftaught.errors import SelftaughtError
 from selftaught.loop import Learner, refuse_to_split
 from selftaught.machine import pick_precision
 from selftaught.objective import Objective
-from selftaught.plan import count_flops, default_rate
+from selftaught.plan import default_rate
 from selftaught.pretrained import Pretrained
 from selftaught.recipe import Recipe
 from selftaught.sharing import fitting_crew
@@ -61,13 +60,16 @@ def with_size(recipe: Recipe, size: str | None, init: Pretrained | None) -> Reci
     return recipe.with_model(size=size).with_train(rate=rate)
 
 
-def with_threads(recipe: Recipe, learner: Learner, batches: Batches) -> Recipe:
+def with_threads(recipe: Recipe, learner: Learner, rows: int, work: float) -> Recipe:
     """Among how many threads a step's rows are shared, where the recipe leaves it open.
+
+    Args:
+        work: operations of the step.
 
     Raises:
         SelftaughtError: if they were asked to share what cannot be shared.
     """
-    train, asked = recipe.train, recipe.train.threads
+    asked = recipe.train.threads
     objective = learner.objective
     whole = objective.couples_batch or objective.taught or drops(learner) or learner.device.type != "cpu"
     if asked is None:
@@ -75,10 +77,9 @@ def with_threads(recipe: Recipe, learner: Learner, batches: Batches) -> Recipe:
             return recipe
         if recipe.privacy.epsilon is not None:  # each sample is computed by itself: there is nothing to be shared out
             return recipe.with_train(threads=torch.get_num_threads())
-        work = count_flops(learner, batches.at(0), train.length) * batches.size * train.length
-        return recipe.with_train(threads=fitting_crew(work, batches.size, torch.get_num_threads()))
-    if asked > 1 and (whole or (recipe.privacy.epsilon is None and batches.size % asked)):
-        why = "its rows cannot be parted" if whole else f"{batches.size} rows are no multiple of {asked}"
+        return recipe.with_train(threads=fitting_crew(work, rows, torch.get_num_threads()))
+    if asked > 1 and (whole or (recipe.privacy.epsilon is None and rows % asked)):
+        why = "its rows cannot be parted" if whole else f"{rows} rows are no multiple of {asked}"
         raise SelftaughtError(
             f"{asked} threads cannot share a step of this run: {why}", do="leave train.threads out, or give 1"
         )

@@ -20,7 +20,6 @@ from selftaught.loop import Learner, divide, evaluate, flatten
 from selftaught.objective import Batch, Spec, Sum
 from selftaught.objectives.electra import Electra, Generator, Passes
 from selftaught.objectives.mlm import MLM
-from selftaught.plan import count_flops, estimate_memory
 from selftaught.pretrained import open_pretrained, restore_heads
 from selftaught.randomness import Randomness
 from selftaught.verbs.pretrain import pretrain
@@ -216,25 +215,6 @@ def test_beside_another_objective_each_keeps_its_own_question(
 def test_options_that_cannot_be_meant_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match=r"share|weight"):
         Electra(**wrong)
-
-
-def test_operations_are_those_that_torch_counts(learner: Learner, packed: Batch, spec: Spec) -> None:
-    """Of both networks and both heads; torch leaves out the attention scores, 12 x layers x T x D a token."""
-    from torch.utils.flop_counter import FlopCounterMode
-
-    batch = ask(Electra(), packed, spec)
-    with FlopCounterMode(display=False) as counter:
-        learner.objective.total(divide(learner(batch), batch["n"])).backward()
-    scores = sum(n for op, n in counter.get_flop_counts()["Global"].items() if "attention" in str(op))
-    counted = (counter.get_total_flops() - scores) / (8 * 32) + 12 * 2 * 32 * (32 + 16)
-    assert count_flops(learner, batch, 32) == pytest.approx(counted, rel=0.05)
-
-
-def test_the_plan_counts_the_generator(learner: Learner, packed: Batch, spec: Spec, tokenizer: TextTokenizer) -> None:
-    large = Learner({"text": learner.backbones["text"]}, Electra(generator=1.0), spec)
-    batch = ask(Electra(), packed, spec)
-    assert count_flops(large, batch, 32) > count_flops(learner, batch, 32)
-    assert estimate_memory(large, batch, 32) > estimate_memory(learner, batch, 32)
 
 
 def test_a_transformers_electra_keeps_its_head(packed: Batch, tokenizer: TextTokenizer, tmp_path: Path) -> None:
