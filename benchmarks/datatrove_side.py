@@ -21,6 +21,8 @@ from datatrove.utils.hashing import HashConfig
 from datatrove.utils.logging import logger
 from datatrove.utils.typeshelper import Languages
 
+from selftaught.corpus.quality import LINE_ENDS
+
 WITHOUT = "language,same,letters,lorem ipsum,braces"
 """What is left out on our side: rules that are not among theirs, or stand there for something else."""
 
@@ -37,7 +39,7 @@ def prepare(data: Path, out: Path, *, workers: int, tasks: int) -> None:
     rules = [
         GopherRepetitionFilter(),
         GopherQualityFilter(max_doc_words=None, max_non_alpha_words_ratio=None),
-        FineWebQualityFilter(char_duplicates_ratio=1),
+        FineWebQualityFilter(char_duplicates_ratio=1, stop_chars=LINE_ENDS),  # its own list has no closing quotes
     ]
     clean, signatures, buckets, remove = (str(out / name) for name in ("clean", "signatures", "buckets", "remove"))
     stages: list[tuple[int, list[Any]]] = [

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import sys
+import time
 from collections.abc import Callable
 from statistics import median
 from typing import Any
@@ -55,6 +56,17 @@ def compared(name: str, unit: str, rates: Rates, *, bar: float, floor: float) ->
         "floor": floor,
         "measured": rates,
     }
+
+
+def rate(work: Callable[[], object], size: float) -> Callable[[], float]:
+    """A side that does ``work`` on so much of something and returns how much of it a second."""
+
+    def timed() -> float:
+        began = time.perf_counter()
+        work()
+        return size / (time.perf_counter() - began)
+
+    return timed
 
 
 def surroundings() -> dict[str, Any]:

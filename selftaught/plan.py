@@ -7,10 +7,10 @@ from typing import Any
 
 from selftaught.backbones.presets import SIZES
 from selftaught.data.loader import Batches
+from selftaught.live import clock
 from selftaught.loop import Learner, train
 from selftaught.optim import adamw
 from selftaught.private.guarantee import Guarantee
-from selftaught.progress import clock
 from selftaught.schedule import Schedule
 
 _MEASURED_STEPS = 4

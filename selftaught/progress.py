@@ -1,26 +1,18 @@
 """The one live line of a run: loss, speed, time left, waiting for data, probe. It goes to stderr."""
 
-import sys
 import time
 from types import TracebackType
 from typing import Any
 
+from selftaught.live import LiveLine, clock
 from selftaught.loop import Report
 
-_EVERY_SECONDS = {True: 0.2, False: 15.0}  # rewritten in place on a terminal; now and then in a log file
 _SMOOTHING = 0.95
 _ON_THE_LINE = ("loss", "probe", "rank", "macro_f1", "R@10", "epsilon")
 
 
-def clock(seconds: float) -> str:
-    """``75`` as ``1:15``, ``3700`` as ``1:01:40``."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
-
-
 class ProgressLine:
-    """Rewritten in place on a terminal, written now and then elsewhere.
+    """The line of a run.
 
     Args:
         unit: what the speed is counted in.
@@ -28,9 +20,7 @@ class ProgressLine:
 
     def __init__(self, unit: str) -> None:
         self._unit = unit
-        self._live = sys.stderr.isatty()
-        self._shown = float("-inf")
-        self._text = ""
+        self._line = LiveLine()
         self._loss: float | None = None
         self._took = self._waited = self._count = 0.0
         self._began: tuple[float, float] | None = None
@@ -42,10 +32,7 @@ class ProgressLine:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._text:
-            self._write(self._text, force=True)
-            if self._live:
-                sys.stderr.write("\n")
+        self._line.end()
 
     @property
     def per_second(self) -> float:
@@ -73,11 +60,10 @@ class ProgressLine:
             self._began = (time.perf_counter() - report.took, done)
         elapsed, gained = time.perf_counter() - self._began[0], done - self._began[1]
         left = clock(elapsed * max(1 - done, 0) / gained) if gained > 0 else "?"
-        self._text = (
+        self._line.show(
             f"{min(done, 1):4.0%}  step {report.progress.step}  loss {self._loss:.3f}  "
             f"{self.per_second:,.0f} {self._unit}/s  left {left}  data-wait {self.waiting:.0%}{self._probe}"
         )
-        self._write(self._text)
 
     def checked(self, found: dict[str, Any]) -> None:
         """Keep the latest held-out losses and the probe on the line."""
@@ -89,13 +75,4 @@ class ProgressLine:
 
     def say(self, sentence: str) -> None:
         """Tell something on a line of its own."""
-        sys.stderr.write(("\r\033[K" if self._live else "") + sentence + "\n")
-        sys.stderr.flush()
-
-    def _write(self, text: str, force: bool = False) -> None:
-        now = time.perf_counter()
-        if not force and now - self._shown < _EVERY_SECONDS[self._live]:
-            return
-        self._shown = now
-        sys.stderr.write(f"\r\033[K{text}" if self._live else text + "\n")
-        sys.stderr.flush()
+        self._line.say(sentence)

@@ -23,6 +23,7 @@ NAMES = [
         "memorisation",
         "mae_vs_transformers",
         "prepare_vs_datatrove",
+        "prepare_workers",
         "picture_objectives",
         "ranks_vs_threads",
         "startup",

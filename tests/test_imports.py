@@ -17,7 +17,7 @@ FLOORS = (
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "viterbi"},
     {
         *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
-        *{"machine", "plan", "features", "held_out", "progress", "console", "facts", "vector_index"},
+        *{"machine", "plan", "features", "held_out", "progress", "live", "console", "facts", "vector_index"},
         *{"scoring", "prompting", "trigram_baseline"},
         *{"word2vec", "corpus", "text", "pictures", "pairs", "video", "flamingo", "finetuning", "private", "scaling"},
     },

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from logging import ERROR
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, TypeVar
 
@@ -116,7 +117,7 @@ def _cluster(workers: int | None) -> Iterator[Engine]:
     begun = not ray.is_initialized()
     if begun:
         there = "RAY_ADDRESS" in os.environ
-        ray.init(num_cpus=None if there else workers, include_dashboard=False, log_to_driver=False)
+        ray.init(num_cpus=None if there else workers, include_dashboard=False, log_to_driver=False, logging_level=ERROR)
     try:
         yield Ray(workers or int(ray.cluster_resources().get("CPU", 1)))
     finally:

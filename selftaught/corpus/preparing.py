@@ -34,6 +34,7 @@ from selftaught.data.prepared import FORMAT, MANIFEST
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
+from selftaught.live import counted
 
 REJECTED = "rejected.jsonl"
 STEPS = ("language", "same", "alike")
@@ -110,14 +111,15 @@ def prepare_corpus(asked: Asked, out: str, engine: Engine) -> tuple[Facts, bool]
                 place.remove(name)
     if held_out is not None:
         place.write(f"{job.work}/{HELD_OUT}", held_out)
-    cleaned = list(engine.map(Cleaning(job), units))
+    cleaned = list(counted(engine.map(Cleaning(job), units), len(units), "cleaning, units"))
     names = unit_names(units)
     if not any(one["documents"] for one in cleaned):
         raise SelftaughtError(f"there is no text in {asked.data}{_first_reason(job, names, refused)}", where=asked.data)
     offsets = tuple(accumulate((one["kept"] for one in cleaned), initial=0))
     wanted = ranges(job, 1 + BANDS if job.near else 1, offsets[-1])
-    list(engine.map(Copies(job, names, offsets[:-1]), wanted))
-    selected = list(engine.map(Selecting(job, names, offsets, tuple(wanted)), range(len(units))))
+    list(counted(engine.map(Copies(job, names, offsets[:-1]), wanted), len(wanted), "looking for copies, bands"))
+    selecting = engine.map(Selecting(job, names, offsets, tuple(wanted)), range(len(units)))
+    selected = list(counted(selecting, len(units), "writing, shards"))
     manifest = {**started, "finished": True, **_facts(asked, cleaned, selected, refused)}
     manifest["rejected"] = {"name": REJECTED, "sha256": _put_rejected(job, names, refused)}
     if not manifest["kept"]:

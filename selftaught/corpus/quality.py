@@ -19,7 +19,7 @@ Rule = Callable[[Reading], bool]
 
 _BULLETS = ("•", "-", "*", "●", "·", "‣", "○")
 _ELLIPSES = ("...", "…")
-_ENDS = tuple(".!?\"'”’。！？；…」』）)》:：;")
+LINE_ENDS = tuple(".!?\"'”’。！？；…」』）)》:：;")
 _STOP_WORDS = word_hashes("the be to of and that have with")
 _CHINESE_STOP_WORDS = word_hashes(" ".join("的了是在和不有与之也为以而于其一"))
 _PARAGRAPH = re.compile(r"\n\s*\n")
@@ -63,7 +63,7 @@ def stop_words(r: Reading) -> bool:
 
 
 def line_ends(r: Reading) -> bool:
-    return sum(line.endswith(_ENDS) for line in r.lines) < 0.12 * len(r.lines)
+    return sum(line.endswith(LINE_ENDS) for line in r.lines) < 0.12 * len(r.lines)
 
 
 def short_lines(r: Reading) -> bool:
