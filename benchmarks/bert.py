@@ -12,9 +12,9 @@ from transformers import BertConfig
 
 from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.pack import PackedRows
-from selftaught.held_out import held_out_batches, text_baseline
 from selftaught.objective import Batch, Spec
 from selftaught.objectives.mlm import MLM
+from selftaught.text.held_out import held_out_batches, text_baseline
 
 BATCH, LENGTH, SEED = 32, 128, 0
 LAYERS, WIDTH, HEADS, INNER, VOCABULARY = 4, 256, 4, 1024, 16_384

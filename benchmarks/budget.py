@@ -70,10 +70,10 @@ def trained(ready: "Pretraining", optimizer: Kind) -> dict[str, Any]:
     knowing their frequencies beforehand.
     """
     from benchmarks.muon import MuonAndAdamW
-    from selftaught.held_out import held_out_batches
     from selftaught.loop import evaluate, train
     from selftaught.optim import adamw
     from selftaught.schedule import Schedule
+    from selftaught.text.held_out import held_out_batches
 
     asked, learner = ready.recipe.train, ready.learner
     assert asked.rate is not None

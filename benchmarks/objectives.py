@@ -161,7 +161,7 @@ def trained(ready: "Pretraining") -> dict[str, Any]:
 def features_of(ready: "Pretraining") -> Features:
     """The frozen features of texts, as ``verdict`` takes them."""
     from selftaught.backbones.hf import text_backbone
-    from selftaught.features import text_features
+    from selftaught.text.features import text_features
 
     def features(texts: list[str]) -> "np.ndarray":
         with ready.learner.autocast():

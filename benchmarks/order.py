@@ -175,7 +175,7 @@ def trained(ready: "Pretraining") -> int:
 
 def about(question: "Objective", ready: "Pretraining", store: "TokenStore") -> "list[Batch]":
     """A question about every pair in ``store``."""
-    from selftaught.held_out import held_out_batches
+    from selftaught.text.held_out import held_out_batches
 
     train = ready.recipe.train
     batches = held_out_batches(store, question, ready.spec, train.length, train.seed, rows=len(store))

@@ -99,8 +99,8 @@ def _ready(
 
 
 def _run(name: str, ready: "Pretraining", seed: int) -> dict[str, Any]:
-    from selftaught.held_out import held_out_batches
     from selftaught.loop import evaluate
+    from selftaught.text.held_out import held_out_batches
 
     began = time.perf_counter()
     steps = trained(ready)

@@ -19,7 +19,6 @@ from selftaught.finetuning.run import prepare_finetuning, run_finetuning
 from selftaught.finetuning.saved_task import saved_task
 from selftaught.objective import Objective, Spec
 from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.pretraining import run_pretraining
 from selftaught.randomness import derive
 from selftaught.recipe import Data, Goal, Model, Recipe, Train, settled
 from selftaught.retention import (
@@ -43,6 +42,7 @@ from selftaught.run.report import finished, write_report
 from selftaught.splitting import Split, split_examples
 from selftaught.tasks.classify import Classify
 from selftaught.text.preparing import prepare_pretraining
+from selftaught.text.pretraining import run_pretraining
 
 _TASK_FOLDERS = {TEACHER: "task-teacher", STUDENT: "task", ALONE: "task-alone"}
 

@@ -17,8 +17,6 @@ from selftaught.backbones.heads import model_head
 from selftaught.backbones.hf import TextBackbone
 from selftaught.console import table
 from selftaught.data.store import TokenStore
-from selftaught.features import text_features
-from selftaught.held_out import held_out_batches
 from selftaught.loop import Learner, evaluate, to_device
 from selftaught.metrics.interval import paired_difference, t_interval
 from selftaught.metrics.probe import fit_probe
@@ -27,6 +25,8 @@ from selftaught.metrics.scores import classification_scores
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.pretrained import Pretrained
 from selftaught.splitting import Split
+from selftaught.text.features import text_features
+from selftaught.text.held_out import held_out_batches
 
 TEACHER, STUDENT, ALONE = "teacher", "student", "student without a teacher"
 LABELS = 32  # a class, that a probe learns from

@@ -9,13 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 
-from selftaught.features import text_features
 from selftaught.finetuning.learner import answers, finetune_quickly, finetuning_rate
 from selftaught.pretrained import Pretrained, open_pretrained
 from selftaught.randomness import derive
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run.folder import Run
 from selftaught.task import Answer, Task
+from selftaught.text.features import text_features
 from selftaught.word2vec.model import WordModel
 
 

@@ -17,12 +17,10 @@ FLOORS = (
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "viterbi"},
     {
         *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},
-        *{"machine", "plan", "features", "held_out", "progress", "live", "console", "facts", "vector_index"},
-        *{"scoring", "prompting", "trigram_baseline"},
+        *{"machine", "plan", "progress", "live", "console", "facts", "vector_index", "scoring", "prompting"},
         *{"word2vec", "corpus", "text", "pictures", "pairs", "video", "flamingo", "finetuning", "private", "scaling"},
     },
     {
-        "pretraining",
         "distilling",
         "retention",
         "splitting",

@@ -12,13 +12,13 @@ from selftaught.data.examples import LabelledText
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
-from selftaught.features import text_features
 from selftaught.metrics.baselines import is_chinese
 from selftaught.metrics.sampling import folded
 from selftaught.metrics.spreading import MOST_TEXTS, Spreader, TextViews
 from selftaught.pretrained import Pretrained
 from selftaught.task import Task
 from selftaught.tasks.classify import Classify
+from selftaught.text.features import text_features
 
 
 @dataclass(frozen=True)

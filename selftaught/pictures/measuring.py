@@ -6,10 +6,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from selftaught.features import effective_rank
 from selftaught.metrics.knn import knn_predict
 from selftaught.metrics.probe import fit_probe
-from selftaught.metrics.spread import alignment, uniformity
+from selftaught.metrics.spread import alignment, effective_rank, uniformity
 from selftaught.pictures.model import PictureModel
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import as_fractions

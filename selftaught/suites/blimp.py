@@ -18,7 +18,7 @@ from selftaught.metrics.trigram import Trigram, trigrams
 from selftaught.pretrained import Pretrained
 from selftaught.randomness import derive
 from selftaught.scoring import Scorer, open_scorer
-from selftaught.trigram_baseline import MOST_TOKENS, trigram_baseline
+from selftaught.text.trigram_baseline import MOST_TOKENS, trigram_baseline
 
 CHANCE = 0.5
 TIE = 1e-4  # nats; a smaller difference is less than float32 can be trusted with

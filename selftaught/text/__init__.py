@@ -1,1 +1,1 @@
-"""Pretraining on text: what a run is given, how it is prepared and what it will cost, and the run itself."""
+"""Texts: what a run is given, how it is prepared and what it will cost, the run, and what it is measured by."""

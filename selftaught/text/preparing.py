@@ -13,8 +13,6 @@ from selftaught.data.samples import TextSamples, samples_of
 from selftaught.data.tally import QUARANTINE, tally_sentence
 from selftaught.data.tokenise import byte_tokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.features import RunningProbe
-from selftaught.held_out import TextBaseline, text_baseline
 from selftaught.loop import Learner
 from selftaught.machine import pick_device
 from selftaught.objective import Objective, Spec
@@ -26,7 +24,9 @@ from selftaught.recipe import Recipe
 from selftaught.run.folder import Run
 from selftaught.text.building import new_learner
 from selftaught.text.costing import Built, cost, fitting_size, sharded_if_needed
+from selftaught.text.features import RunningProbe
 from selftaught.text.given import checkpoint_of, given_tokenizer, refuse_other_architecture, teacher_of, token_vectors
+from selftaught.text.held_out import TextBaseline, text_baseline
 from selftaught.text.settling import PRIVATE_BATCH, on_this_machine, with_batch, with_size
 
 _UNIT = "each document (a row of a table, or a whole file of plain text)"

@@ -23,11 +23,11 @@ from selftaught.data.video_source import holds_videos, open_videos
 from selftaught.data.video_store import decoded as decoded_clips
 from selftaught.data.video_store import in_memory
 from selftaught.errors import SelftaughtError
-from selftaught.features import POOLS, sentence_vectors, text_features
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.model import PairModel, holds_pair_model
 from selftaught.pictures.model import PictureModel, holds_picture_model
 from selftaught.pretrained import open_pretrained
+from selftaught.text.features import POOLS, sentence_vectors, text_features
 from selftaught.verbs import Place
 from selftaught.video.model import VideoModel
 from selftaught.word2vec.formats import write_binary, write_text

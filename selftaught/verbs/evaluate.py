@@ -20,7 +20,6 @@ from selftaught.finetuning.answering import note_long_texts, task_learner
 from selftaught.finetuning.learner import answers
 from selftaught.finetuning.saved_task import saved_task
 from selftaught.flamingo.evaluating import evaluate_captions
-from selftaught.held_out import measure_text
 from selftaught.lookup import import_own
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.evaluating import evaluate_pairs
@@ -35,6 +34,7 @@ from selftaught.run.report import write_report
 from selftaught.suites import OF_WORDS, find_suite
 from selftaught.task import Task
 from selftaught.tasks.vqa import Vqa
+from selftaught.text.held_out import measure_text
 from selftaught.verbs import Place
 from selftaught.video.classifying import is_taught_clips
 from selftaught.video.evaluating import evaluate_videos

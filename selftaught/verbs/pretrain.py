@@ -24,7 +24,6 @@ from selftaught.pairs.preparing import PairPretraining, prepare_pair_pretraining
 from selftaught.pairs.pretraining import pair_summary, run_pair_pretraining
 from selftaught.pictures.preparing import PicturePretraining, prepare_picture_pretraining
 from selftaught.pictures.pretraining import picture_summary, run_picture_pretraining
-from selftaught.pretraining import run_pretraining, summary
 from selftaught.private.key import forget_key
 from selftaught.ranks import agreed, leads, place, world
 from selftaught.recipe import Recipe, compose, read_recipe, settled
@@ -33,6 +32,7 @@ from selftaught.run.folder import Run
 from selftaught.run.report import finished
 from selftaught.schedule import parse_duration
 from selftaught.text.preparing import check_recipe, prepare_pretraining
+from selftaught.text.pretraining import run_pretraining, summary
 from selftaught.verbs import Place
 from selftaught.video.preparing import VideoPretraining, prepare_video_pretraining
 from selftaught.video.pretraining import run_video_pretraining, video_summary

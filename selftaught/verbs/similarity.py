@@ -17,13 +17,13 @@ from selftaught.data.tally import Tally
 from selftaught.data.text import Row
 from selftaught.data.text_pairs import SCORE_NAMES, LabelledPair, read_pairs, read_scored
 from selftaught.errors import SelftaughtError
-from selftaught.features import sentence_vectors
 from selftaught.machine import pick_device
 from selftaught.metrics.interval import correlation_interval
 from selftaught.metrics.pair_baselines import COSINE, cosines
 from selftaught.metrics.scores import correlation_scores
 from selftaught.objective import Pooling
 from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.text.features import sentence_vectors
 from selftaught.verbs import Place
 
 _ROWS_AT_ONCE = 4096

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from selftaught.console import note
-from selftaught.features import effective_rank
 from selftaught.loop import Progress, evaluate
 from selftaught.metrics.knn import knn_predict
 from selftaught.metrics.probe import fit_probe
+from selftaught.metrics.spread import effective_rank
 from selftaught.pictures.measuring import collapse_sentence
 from selftaught.randomness import derive
 from selftaught.video.illustrating import Filmstrips

@@ -13,8 +13,8 @@ from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import Clips, VideoStore, prepare_videos
 from selftaught.errors import SelftaughtError
 from selftaught.facts import shown
-from selftaught.features import effective_rank
 from selftaught.loop import Learner, evaluate
+from selftaught.metrics.spread import effective_rank
 from selftaught.pictures.evaluating import own_objective, restore_heads
 from selftaught.run.folder import Run
 from selftaught.video.classifying import ClipClassifier

@@ -12,8 +12,8 @@ from selftaught.backbones.hf import TextBackbone, new_backbone
 from selftaught.backbones.presets import ALBERT_SIZES, EVERY_SIZE, SIZES, AlbertSize
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
-from selftaught.features import POOLS, text_features
 from selftaught.plan import WORTHWHILE_TOKENS
+from selftaught.text.features import POOLS, text_features
 from selftaught.verbs.pretrain import pretrain
 
 TINY = AlbertSize(layers=3, width=32, head_width=16, inner=64, embedding=16)

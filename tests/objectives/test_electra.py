@@ -15,13 +15,13 @@ from selftaught.backbones.heads import save_model
 from selftaught.backbones.hf import TextBackbone, backbone_from_config, text_backbone
 from selftaught.data.store import TokenStore
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.held_out import held_out_batches
 from selftaught.loop import Learner, divide, evaluate, flatten
 from selftaught.objective import Batch, Spec, Sum
 from selftaught.objectives.electra import Electra, Generator, Passes
 from selftaught.objectives.mlm import MLM
 from selftaught.pretrained import open_pretrained, restore_heads
 from selftaught.randomness import Randomness
+from selftaught.text.held_out import held_out_batches
 from selftaught.verbs.pretrain import pretrain
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]

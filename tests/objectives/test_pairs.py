@@ -24,7 +24,6 @@ from selftaught.data.corpus import prepare, tokenise_all
 from selftaught.data.loader import Batches
 from selftaught.data.samples import samples_of
 from selftaught.data.tokenise import TextTokenizer
-from selftaught.held_out import held_out_batches
 from selftaught.loop import Learner, evaluate, train
 from selftaught.objective import Batch, Objective, Spec, Sum
 from selftaught.objectives.mlm import MLM
@@ -35,6 +34,7 @@ from selftaught.pretext.pairs import join_segments
 from selftaught.pretrained import lend_heads
 from selftaught.randomness import Randomness
 from selftaught.schedule import Schedule
+from selftaught.text.held_out import held_out_batches
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from torch import Tensor
 
 from selftaught.backbones.hf import TextBackbone
@@ -107,15 +106,6 @@ def _by_length(texts: Sequence[str]) -> list[list[int]]:
         groups[-1].append(place)
         size = max(size, length)
     return groups
-
-
-def effective_rank(features: np.ndarray) -> float:
-    """RankMe (Garrido et al. 2023, equation 1): how many directions features [N, D] use; near 1 means collapse."""
-    # on busy cores the threads of one BLAS call wait for each other: 2.5 s instead of 0.04
-    with threadpool_limits(1, "blas"):
-        values = np.linalg.svd(features - features.mean(0), compute_uv=False)
-    shares = values / max(values.sum(), 1e-12) + 1e-12
-    return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selftaught import trigram_baseline as module
 from selftaught.data.store import TokenStore
 from selftaught.errors import SelftaughtError
 from selftaught.metrics.trigram import Trigram
 from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.trigram_baseline import trigram_baseline
+from selftaught.text import trigram_baseline as module
+from selftaught.text.trigram_baseline import trigram_baseline
 from selftaught.verbs.pretrain import pretrain
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from selftaught.held_out import held_out_measures, text_baseline
+from selftaught.text.held_out import held_out_measures, text_baseline
 
 SPECIAL = torch.tensor([True, False, False, False])
 

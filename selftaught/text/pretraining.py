@@ -10,13 +10,11 @@ from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, model_head, s
 from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.pooling import save_pooling
 from selftaught.data.corpus import Corpus
-from selftaught.features import LONGEST_TEXT, effective_rank, sentence_vectors, text_features
 from selftaught.fit import Outcome, Plan, begun, end_if_interrupted, fit, gradient_steps
 from selftaught.fleet import bring_together
 from selftaught.health import collapse_sentence, watch_over
-from selftaught.held_out import ROWS, held_out_batches, held_out_measures
 from selftaught.loop import Progress, evaluate
-from selftaught.metrics.spread import uniformity
+from selftaught.metrics.spread import effective_rank, uniformity
 from selftaught.optim import adamw
 from selftaught.pretrained import head_parts
 from selftaught.private.guarantee import NOT_COVERED, SEEDED
@@ -28,6 +26,8 @@ from selftaught.run.durable import written_aside
 from selftaught.run.folder import Run
 from selftaught.run.model_card import SENTENCES, write_card
 from selftaught.run.report import write_report
+from selftaught.text.features import LONGEST_TEXT, sentence_vectors, text_features
+from selftaught.text.held_out import ROWS, held_out_batches, held_out_measures
 from selftaught.text.preparing import Pretraining
 
 _RANKED_TEXTS = 256
