@@ -1,8 +1,10 @@
 """Every reader is fed with damaged files: each ends in a clear error, or each of its rows is kept or named."""
 
+import importlib
 import shutil
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -28,6 +30,26 @@ def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text, "LONGEST_LINE", 4096)
     monkeypatch.setattr(streams, "CHUNK", 1024)
     monkeypatch.setattr(records, "LONGEST_RECORD", 8192)
+
+
+def fed_with_damage(files: Mapping[str, bytes], seconds: float, feed: Callable[[str, bytes], None]) -> None:
+    """Give ``feed`` the names and damaged contents of files for so many seconds, at least a few of them."""
+
+    @settings(
+        max_examples=AT_ONCE,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(st.sampled_from(sorted(files)), damaged())
+    def generated(file: str, damage: tuple[tuple[str, ...], int]) -> None:
+        feed(file, apply(files[file], *damage))
+
+    until, rounds = time.monotonic() + seconds, 0
+    while not rounds or time.monotonic() < until:
+        seed(rounds)(generated)()
+        rounds += 1
 
 
 def read(loader: Loader, place: Path) -> bool:
@@ -89,15 +111,39 @@ def test_damage_by_hand(tmp_path: Path, tried: Tried) -> None:
 def test_generated_damage(name: str, tmp_path: Path, times: Callable[[int, int], int], tried: Tried) -> None:
     loader, tries, was_read = LOADERS[name], 0, 0
 
-    @settings(max_examples=AT_ONCE, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
-    @given(st.sampled_from(sorted(loader.files)), damaged())
-    def feed(file: str, damage: tuple[tuple[str, ...], int]) -> None:
+    def feed(file: str, content: bytes) -> None:
         nonlocal tries, was_read
         tries += 1
-        was_read += tried_on(loader, tmp_path / "x", file, apply(loader.files[file], *damage))
+        was_read += tried_on(loader, tmp_path / "x", file, content)
 
-    until, rounds = time.monotonic() + times(600, 0) / len(LOADERS), 0
-    while not rounds or time.monotonic() < until:
-        seed(rounds)(feed)()
-        rounds += 1
+    fed_with_damage(loader.files, times(600, 0) / len(LOADERS), feed)
     tried(f"damaged files, {name}", tries, 0, f"{was_read:,} could be read in part")
+
+
+@pytest.mark.torture
+def test_datatrove_on_damaged_tables(tmp_path: Path, times: Callable[[int, int], int], tried: Tried) -> None:
+    readers = pytest.importorskip("datatrove.pipeline.readers")
+    reading = {"a.jsonl": readers.JsonlReader, "a.csv": readers.CSVReader, "a.parquet": readers.ParquetReader}
+    files = {name: content for name, content in LOADERS["text"].files.items() if name in reading}
+    tries = failed = nothing = 0
+
+    def feed(name: str, content: bytes) -> None:
+        nonlocal tries, failed, nothing
+        tries += 1
+        shutil.rmtree(tmp_path / "x", ignore_errors=True)
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / name).write_bytes(content)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                found = sum(1 for _ in reading[name](str(tmp_path / "x")).run())
+            except Exception:  # noqa: BLE001 that is what is counted
+                failed += 1
+                return
+        nothing += not found
+
+    logger = importlib.import_module("datatrove.utils.logging").logger
+    logger.remove()
+    fed_with_damage(files, times(60, 0), feed)
+    note = f"a traceback each; of {nothing:,} more nothing was read"
+    tried("datatrove: damaged .jsonl, .csv, .parquet", tries, failed, note, peer=True)
