@@ -88,8 +88,8 @@ def _duration(minutes: float) -> str:
 
 def result(rows: list[dict[str, Any]], minutes: float) -> dict[str, Any]:
     """The bar's three questions: small enough, good enough, and better than without a teacher, over the seeds."""
+    from selftaught.distilling.retention import ALONE, STUDENT, TEACHER
     from selftaught.metrics.interval import paired_difference, t_interval
-    from selftaught.retention import ALONE, STUDENT, TEACHER
 
     scores = [row["scores"] for row in rows]
     kept = t_interval([score[STUDENT] / score[TEACHER] for score in scores])

@@ -16,8 +16,8 @@ from selftaught.errors import SelftaughtError
 from selftaught.metrics.interval import Interval, bootstrap_interval
 from selftaught.metrics.trigram import Trigram, trigrams
 from selftaught.pretrained import Pretrained
+from selftaught.prompting.scoring import Scorer, open_scorer
 from selftaught.randomness import derive
-from selftaught.scoring import Scorer, open_scorer
 from selftaught.text.trigram_baseline import MOST_TOKENS, trigram_baseline
 
 CHANCE = 0.5

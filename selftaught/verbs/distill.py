@@ -6,9 +6,9 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 
 from selftaught.console import note, tell
-from selftaught.distilling import Distillation, check_labels, pretrained, summary, teacher_options
+from selftaught.distilling.pictures import distill_pictures, distilled_summary
+from selftaught.distilling.text import Distillation, check_labels, pretrained, summary, teacher_options
 from selftaught.errors import SelftaughtError
-from selftaught.picture_distilling import distill_pictures, distilled_summary
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pictures.preparing import prepare_picture_pretraining
 from selftaught.pretrained import open_pretrained

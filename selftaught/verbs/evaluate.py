@@ -15,7 +15,6 @@ from selftaught.data.labels import read_labels
 from selftaught.data.picture_question_files import read_picture_questions
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
-from selftaught.few_shot import DRAWS, Asking, few_shot
 from selftaught.finetuning.answering import note_long_texts, task_learner
 from selftaught.finetuning.learner import answers
 from selftaught.finetuning.saved_task import saved_task
@@ -24,10 +23,11 @@ from selftaught.lookup import import_own
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.evaluating import evaluate_pairs
 from selftaught.pairs.model import holds_pair_model
-from selftaught.picture_shots import MOST_ROWS, PictureAsking, picture_shots
 from selftaught.pictures.evaluating import evaluate_pictures
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.prompting.few_shot import DRAWS, Asking, few_shot
+from selftaught.prompting.picture_shots import MOST_ROWS, PictureAsking, picture_shots
 from selftaught.recipe import Recipe, read_recipe
 from selftaught.run.folder import Run
 from selftaught.run.report import write_report

@@ -10,12 +10,16 @@ from selftaught.data.examples import Columns
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning.saved_task import saved_task
-from selftaught.judging import BUDGETS, SEEDS, Verdict, default_folder, judge, rows_used
+from selftaught.judging.draws import BUDGETS, SEEDS
+from selftaught.judging.pairs import zero_shot_line, zero_shot_of
+from selftaught.judging.pictures import judge_pictures, read_labelled
+from selftaught.judging.subject import Network, Subject, Words
+from selftaught.judging.text import default_folder, judge, rows_used
+from selftaught.judging.verdict import Verdict
+from selftaught.judging.video import judge_clips, read_labelled_clips
 from selftaught.lookup import find_task, import_own
 from selftaught.machine import pick_device, pick_precision
 from selftaught.pairs.model import holds_pair_model
-from selftaught.pairs_judging import zero_shot_line, zero_shot_of
-from selftaught.picture_judging import judge_pictures, read_labelled
 from selftaught.pictures.classifying import PictureClassifier
 from selftaught.pictures.lessons import inherited
 from selftaught.pictures.model import PictureModel, holds_picture_model
@@ -25,11 +29,9 @@ from selftaught.run.curve import draw_efficiency
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import write_report
-from selftaught.subject import Network, Subject, Words
 from selftaught.verbs import Place
 from selftaught.video.classifying import is_taught_clips
 from selftaught.video.model import VideoModel
-from selftaught.video_judging import judge_clips, read_labelled_clips
 from selftaught.word2vec.model import holds_words
 
 

@@ -10,7 +10,7 @@ import pytest
 from selftaught.data.minimal_pairs import MinimalPair
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import open_pretrained
-from selftaught.scoring import open_scorer
+from selftaught.prompting.scoring import open_scorer
 from selftaught.suites import find_suite
 from selftaught.suites.blimp import grouped, preferences
 from selftaught.verbs.evaluate import evaluate

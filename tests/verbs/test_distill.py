@@ -11,7 +11,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForCausalLM, AutoModelForMaskedLM
 
-from selftaught.distilling import Distillation, teacher_options
+from selftaught.distilling.text import Distillation, teacher_options
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning.saved_task import saved_task
 from selftaught.pretrained import open_pretrained, trainings

@@ -8,9 +8,9 @@ from selftaught.data.examples import Examples
 from selftaught.data.tally import Tally
 from selftaught.data.text_pairs import LabelledPair
 from selftaught.errors import SelftaughtError
+from selftaught.judging.splitting import example_notes, overlapping_rows, split_examples
 from selftaught.pretrained import Pretrained
 from selftaught.recipe import Data, Recipe
-from selftaught.splitting import example_notes, overlapping_rows, split_examples
 from selftaught.tasks.pair import Pair
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import torch
 
-from selftaught.judging import PROBE
+from selftaught.judging.pictures import LabelledPictures
+from selftaught.judging.verdict import PROBE
 from selftaught.machine import pick_precision
 from selftaught.metrics.efficiency import Point
 from selftaught.pairs.model import PairModel
 from selftaught.pairs.zero_shot import fitting_templates, zero_shot_scores, zero_shot_told
-from selftaught.picture_judging import LabelledPictures
 
 
 def zero_shot_of(run: Path, pictures: LabelledPictures, device: torch.device) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from selftaught.backbones.heads import model_head
 from selftaught.backbones.hf import TextBackbone
 from selftaught.console import table
 from selftaught.data.store import TokenStore
+from selftaught.judging.splitting import Split
 from selftaught.loop import Learner, evaluate, to_device
 from selftaught.metrics.interval import paired_difference, t_interval
 from selftaught.metrics.probe import fit_probe
@@ -24,7 +25,6 @@ from selftaught.metrics.sampling import few_label_subset
 from selftaught.metrics.scores import classification_scores
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.pretrained import Pretrained
-from selftaught.splitting import Split
 from selftaught.text.features import text_features
 from selftaught.text.held_out import held_out_batches
 

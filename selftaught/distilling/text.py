@@ -12,16 +12,7 @@ from selftaught.console import note
 from selftaught.data.examples import Columns
 from selftaught.data.labels import read_labels
 from selftaught.data.store import TokenStore
-from selftaught.errors import SelftaughtError
-from selftaught.finetuning.answering import task_learner
-from selftaught.finetuning.learner import answers
-from selftaught.finetuning.run import prepare_finetuning, run_finetuning
-from selftaught.finetuning.saved_task import saved_task
-from selftaught.objective import Objective, Spec
-from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.randomness import derive
-from selftaught.recipe import Data, Goal, Model, Recipe, Train, settled
-from selftaught.retention import (
+from selftaught.distilling.retention import (
     ALONE,
     BATCH,
     DRAWS,
@@ -36,10 +27,19 @@ from selftaught.retention import (
     standing_lines,
     weigh,
 )
+from selftaught.errors import SelftaughtError
+from selftaught.finetuning.answering import task_learner
+from selftaught.finetuning.learner import answers
+from selftaught.finetuning.run import prepare_finetuning, run_finetuning
+from selftaught.finetuning.saved_task import saved_task
+from selftaught.judging.splitting import Split, split_examples
+from selftaught.objective import Objective, Spec
+from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.randomness import derive
+from selftaught.recipe import Data, Goal, Model, Recipe, Train, settled
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import finished, write_report
-from selftaught.splitting import Split, split_examples
 from selftaught.tasks.classify import Classify
 from selftaught.text.preparing import prepare_pretraining
 from selftaught.text.pretraining import run_pretraining

@@ -15,8 +15,8 @@ from selftaught.backbones.hf import TextBackbone, backbone_from_config
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained, open_pretrained
+from selftaught.prompting.scoring import Prompt, Scorer, open_scorer
 from selftaught.recipe import compose
-from selftaught.scoring import Prompt, Scorer, open_scorer
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 

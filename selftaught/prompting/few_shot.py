@@ -14,7 +14,7 @@ from selftaught.metrics.baselines import is_chinese, majority
 from selftaught.metrics.interval import Interval, bootstrap_interval
 from selftaught.metrics.sampling import folded, split_train_test
 from selftaught.pretrained import Pretrained
-from selftaught.prompting import METHODS, Context, Prompter
+from selftaught.prompting.prompter import METHODS, Context, Prompter
 from selftaught.randomness import derive
 
 SHOTS = (0, 1, 4, 16)
@@ -51,7 +51,7 @@ class Score:
 
     Args:
         shots: examples asked for.
-        method: see :meth:`selftaught.prompting.Prompter.likelihoods`.
+        method: see :meth:`selftaught.prompting.prompter.Prompter.likelihoods`.
         accuracy: over test rows, of each the mean over its draws.
         alike: the share of the answers that are one label, the one most often given.
     """

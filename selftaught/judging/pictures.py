@@ -10,14 +10,15 @@ import numpy as np
 
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
-from selftaught.judging import PROBE, UNTRAINED_PROBE, Draw, Verdict
+from selftaught.judging.draws import Draw
+from selftaught.judging.seen import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
+from selftaught.judging.verdict import PROBE, UNTRAINED_PROBE, Verdict
 from selftaught.metrics.near_pictures import TOLD_APART, nearly_among, thumbnails
 from selftaught.metrics.sampling import split_train_test
 from selftaught.pictures.classifying import ClassifyPictures
 from selftaught.pictures.lessons import finetune_pictures_quickly
 from selftaught.pictures.model import PictureModel
 from selftaught.pictures.teaching import require_classes
-from selftaught.seen_judging import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
 
 PIXEL_PROBE, PIXEL_KNN = "raw pixels probe", "raw pixels kNN"
 BASELINES = (PIXEL_PROBE, PIXEL_KNN, MAJORITY)

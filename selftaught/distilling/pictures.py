@@ -9,14 +9,7 @@ import torch
 
 from selftaught import lookup
 from selftaught.console import note
-from selftaught.metrics.sampling import few_label_subset
-from selftaught.picture_judging import LabelledPictures, read_labelled
-from selftaught.pictures.model import PictureModel, picture_folder
-from selftaught.pictures.preparing import prepare_picture_pretraining
-from selftaught.pictures.pretraining import run_picture_pretraining
-from selftaught.randomness import derive
-from selftaught.recipe import Goal, Recipe, settled
-from selftaught.retention import (
+from selftaught.distilling.retention import (
     ALONE,
     BATCH,
     DRAWS,
@@ -31,6 +24,13 @@ from selftaught.retention import (
     standing_lines,
     weigh,
 )
+from selftaught.judging.pictures import LabelledPictures, read_labelled
+from selftaught.metrics.sampling import few_label_subset
+from selftaught.pictures.model import PictureModel, picture_folder
+from selftaught.pictures.preparing import prepare_picture_pretraining
+from selftaught.pictures.pretraining import run_picture_pretraining
+from selftaught.randomness import derive
+from selftaught.recipe import Goal, Recipe, settled
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import finished, write_report

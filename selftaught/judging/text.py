@@ -10,41 +10,30 @@ import numpy as np
 
 from selftaught.data.examples import Examples, place
 from selftaught.errors import SelftaughtError
+from selftaught.judging.draws import Draw, draw_seeds, few_label_draws
+from selftaught.judging.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
+from selftaught.judging.subject import Subject
+from selftaught.judging.verdict import (
+    CONTROL,
+    FINETUNED,
+    PROBE,
+    SPREAD,
+    UNTRAINED_FINETUNED,
+    UNTRAINED_PROBE,
+    UNTRAINED_SPREAD,
+    WORDS_SPREAD,
+    Verdict,
+    better,
+)
 from selftaught.lookup import make_task
 from selftaught.metrics.baselines import is_chinese
-from selftaught.metrics.efficiency import LabelsSaved, Point, labels_saved, verdict_sentence
+from selftaught.metrics.efficiency import Point, labels_saved, verdict_sentence
 from selftaught.metrics.probe import fit_probe
-from selftaught.metrics.sampling import few_label_subset
 from selftaught.metrics.spreading import MOST_TEXTS, Spreader, TextViews
-from selftaught.randomness import derive
-from selftaught.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
-from selftaught.subject import Subject
 from selftaught.task import Answer, Task
 from selftaught.tasks.classify import Classify
 
-BUDGETS: tuple[int | None, ...] = (8, 32, 128, None)
-SEEDS = 5
-
-PROBE, UNTRAINED_PROBE = "pretrained probe", "untrained probe"
-SPREAD, UNTRAINED_SPREAD, WORDS_SPREAD = "pretrained spreading", "untrained spreading", "spreading by words"
 LEAST_TO_SPREAD = 1_000  # texts to learn from; among fewer, hardly any is the neighbour of a labelled one
-FINETUNED, UNTRAINED_FINETUNED = "pretrained fine-tuned", "untrained fine-tuned"
-
-CONTROL = {PROBE: UNTRAINED_PROBE, SPREAD: UNTRAINED_SPREAD, FINETUNED: UNTRAINED_FINETUNED}
-
-
-@dataclass(frozen=True)
-class Draw:
-    """Some of the training rows.
-
-    Args:
-        budget: examples a class; None for all.
-        rows: their places among the training rows.
-    """
-
-    budget: int | None
-    seed: int
-    rows: list[int]
 
 
 @dataclass
@@ -132,19 +121,13 @@ class Judge:
         ]
 
     def _seeds(self) -> list[int]:
-        return [derive("verdict", self.seed, i) % 2**31 for i in range(self.seeds)]
+        return draw_seeds(self.seed, self.seeds)
 
     def _draws(self) -> list[Draw]:
-        """Budgets that differ, each with its draws of rows; a budget no class can fill any more means all rows."""
-        most = max(np.unique(self._strata, return_counts=True)[1])
-        budgets = [b for b in self.budgets if b is not None and b < most] + ([None] if None in self.budgets else [])
-        draws = []
-        for budget in budgets or [None]:
-            for seed in self._seeds():
-                draw = Draw(budget, seed, few_label_subset(self._strata, budget, seed).tolist())
-                self._sizes[budget] = len(draw.rows)
-                self.drawn.setdefault(str(budget or "all"), []).append([place(one) for one in self._train(draw)])
-                draws.append(draw)
+        draws = few_label_draws(self._strata, self.budgets, self._seeds())
+        for draw in draws:
+            self._sizes[draw.budget] = len(draw.rows)
+            self.drawn.setdefault(str(draw.budget or "all"), []).append([place(one) for one in self._train(draw)])
         return draws
 
     def _train(self, draw: Draw) -> list[Any]:
@@ -214,58 +197,6 @@ class Judge:
         self._add(method, draw, said)
 
 
-@dataclass(frozen=True)
-class Verdict:
-    """What came out.
-
-    Args:
-        task: its name.
-        curve: all points, of all of the task's measures.
-        metric: the one the sentence is about.
-        overlap: test rows found in the pretraining text; None if that text was not at hand.
-        nearly: other test rows that are nearly found in it.
-    """
-
-    task: str
-    curve: tuple[Point, ...]
-    metric: str
-    helped: bool
-    sentence: str
-    saved: LabelsSaved
-    overlap: tuple[str, ...] | None
-    notes: tuple[str, ...]
-    seconds: float
-    nearly: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The stable shape that programs read."""
-        return {
-            "verb": "verdict",
-            "task": self.task,
-            "curve": [point.to_json() for point in self.curve],
-            "metric": self.metric,
-            "labels_saved": self.labels_saved,
-            "labels_saved_at_least": self.helped and self.saved.at_least,
-            "helped": self.helped,
-            "sentence": self.sentence,
-            "overlap_rows": None if self.overlap is None else len(self.overlap),
-            "overlap": list(self.overlap or ())[:100],
-            "nearly_rows": None if self.overlap is None else len(self.nearly),
-            "nearly": list(self.nearly)[:100],
-            "notes": list(self.notes),
-            "seconds": self.seconds,
-        }
-
-    @property
-    def labels_saved(self) -> int:
-        """Labels saved, counted only where the difference is more than chance."""
-        return self.saved.labels if self.helped else 0
-
-    def of_metric(self) -> list[Point]:
-        """The points of the metric the sentence is about."""
-        return [point for point in self.curve if point.metric == self.metric]
-
-
 def judge(
     subject: Subject,
     task: str,
@@ -322,24 +253,6 @@ def judge(
         nearly=tuple(place(split.test[i]) for i in np.flatnonzero(nearly)),
     )
     return verdict, judge
-
-
-def few_label_draws(labels: Sequence[str], budgets: Sequence[int | None], seeds: Sequence[int]) -> list[Draw]:
-    """Budgets that differ, each with its draws of rows; a budget no class can fill any more means all rows."""
-    most = int(max(np.unique(labels, return_counts=True)[1]))
-    differing = [b for b in budgets if b is not None and b < most] + ([None] if None in budgets else [])
-    return [
-        Draw(budget, seed, few_label_subset(labels, budget, seed).tolist())
-        for budget in differing or [None]
-        for seed in seeds
-    ]
-
-
-def better(methods: Sequence[str], points: Sequence[Point]) -> str:
-    """The method with the best mean over budgets. Chosen on test scores, so the first is kept unless it is clear."""
-    means = {m: float(np.mean([p.mean for p in points if p.method == m])) for m in methods}
-    best = max(methods, key=means.__getitem__)
-    return best if means[best] > means[methods[0]] + 0.01 else methods[0]
 
 
 def rows_used(judge: Judge) -> dict[str, Any]:

@@ -8,22 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from selftaught.judging import (
-    CONTROL,
-    FINETUNED,
-    PROBE,
-    UNTRAINED_FINETUNED,
-    Draw,
-    Verdict,
-    better,
-    few_label_draws,
-)
+from selftaught.judging.draws import Draw, draw_seeds, few_label_draws
+from selftaught.judging.verdict import CONTROL, FINETUNED, PROBE, UNTRAINED_FINETUNED, Verdict, better
 from selftaught.metrics.efficiency import Point, labels_saved, verdict_sentence
 from selftaught.metrics.knn import knn_predict
 from selftaught.metrics.probe import fit_probe
 from selftaught.metrics.scores import classification_scores
 from selftaught.pictures.teaching import Store
-from selftaught.randomness import derive
 
 KNN, UNTRAINED_KNN, MAJORITY = "pretrained kNN", "untrained kNN", "majority class"
 _METRIC = "accuracy"
@@ -82,7 +73,7 @@ class SeenJudge(ABC):
     def run(self, *, finetune: bool) -> Verdict:
         """Score everything; ``finetune`` adds the fine-tuned networks, which take longer than all the rest."""
         began = time.perf_counter()
-        seeds = [derive("verdict", self.seed, i) % 2**31 for i in range(self.seeds)]
+        seeds = draw_seeds(self.seed, self.seeds)
         draws = few_label_draws(self.train_labels, self.budgets, seeds)
         for draw in draws:
             self._sizes[draw.budget] = len(draw.rows)

@@ -13,8 +13,8 @@ from selftaught.data.examples import LabelledText
 from selftaught.data.template import Template
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained
+from selftaught.prompting.scoring import CausalScorer, Prompt, open_scorer
 from selftaught.randomness import derive
-from selftaught.scoring import CausalScorer, Prompt, open_scorer
 
 TOTAL, PER_TOKEN, OVER_CONTEXT = METHODS = ("total", "per token", "over answer context")
 Tokens = tuple[int, ...]

@@ -14,8 +14,8 @@ from selftaught.data.template import Template
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.pretrained import Pretrained, open_pretrained
-from selftaught.prompting import OVER_CONTEXT, PER_TOKEN, TOTAL, Context, Prompter
-from selftaught.scoring import Prompt, open_scorer
+from selftaught.prompting.prompter import OVER_CONTEXT, PER_TOKEN, TOTAL, Context, Prompter
+from selftaught.prompting.scoring import Prompt, open_scorer
 
 NewBackbone = Callable[[TextTokenizer], TextBackbone]
 TEMPLATE = Template.of("{text} is {label}.\n")

@@ -11,10 +11,11 @@ import numpy as np
 
 from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import VideoStore, clip_digests, prepare_videos
-from selftaught.judging import PROBE, UNTRAINED_PROBE, Draw, Verdict
+from selftaught.judging.draws import Draw
+from selftaught.judging.seen import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
+from selftaught.judging.verdict import PROBE, UNTRAINED_PROBE, Verdict
 from selftaught.metrics.sampling import split_train_test
 from selftaught.pictures.teaching import require_classes
-from selftaught.seen_judging import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
 from selftaught.video.baselines import frame_differences, middle_pixels
 from selftaught.video.classifying import ClassifyClips
 from selftaught.video.lessons import finetune_clips_quickly

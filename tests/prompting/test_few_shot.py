@@ -8,7 +8,7 @@ import pytest
 from selftaught.data.examples import LabelledText, Labels
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
-from selftaught.few_shot import Asking, name_labels, part
+from selftaught.prompting.few_shot import Asking, name_labels, part
 from selftaught.verbs.evaluate import evaluate
 from selftaught.verbs.pretrain import pretrain
 

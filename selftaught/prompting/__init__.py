@@ -1,0 +1,1 @@
+"""Asking a language model without training it: how likely it finds a text, prompts, few-shot accuracy."""
