@@ -8,6 +8,7 @@ its own, so that its memory is its own.
 """
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -49,6 +50,7 @@ def one_run(data: str, objective: str, size: str, batch: int, steps: int, rate: 
         given |= {"train.steps": steps, "train.device": "cpu", "train.precision": "fp32", "train.threads": None}
         run = Run(Path(folder) / "run")
         ready = prepare_pretraining(run, compose(given))
+        ctypes.CDLL(None).malloc_trim(0)  # what preparing has freed would else be used again, and not be seen
         Path("/proc/self/clear_refs").write_text("5")  # forgets the most that preparing held
         held = _memory("VmRSS")
         optimizer = adamw(ready.learner, 1e-4)

@@ -24,6 +24,7 @@ from selftaught.optim import adamw
 from selftaught.progress import ProgressLine
 from selftaught.ranks import agreed, leads, most, place, world
 from selftaught.recipe import Train
+from selftaught.run.account import Account
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.identity import identity_of, refuse_another
@@ -210,7 +211,7 @@ def fit(
         log.cut_back(start.step)
         checks = agreed(plan.checks)
         checked = int(plan.schedule.progress(start.step, start.seconds) * checks) if found else -1
-        progress, saved_at = start, time.perf_counter()
+        progress, saved_at, account = start, time.perf_counter(), Account(learner)
         if found:
             line.say(f"resuming at step {start.step}")
         for problem in notes:
@@ -241,6 +242,7 @@ def fit(
                     run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity}, saver)
                     saved_at = time.perf_counter()
                 if ending:
+                    account.close(run, progress)
                     return Outcome(progress, True, tuple(notes))
             check_weights(learner, progress.step, start.samples, progress.samples - start.samples)
         except Diverged as diverged:
@@ -248,6 +250,7 @@ def fit(
             log.append({"step": diverged.step, "diverged": diverged.what})
             raise
         run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity}, saver)
+        account.close(run, progress)
         gather()
     return Outcome(progress, False, tuple(notes))
 

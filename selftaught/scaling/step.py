@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, 
 from selftaught.data.loader import Batches
 from selftaught.loop import Learner, divide, to_device
 from selftaught.objective import Batch
-from selftaught.scaling.arithmetic import STATE_BYTES
+from selftaught.scaling.arithmetic import SAVED_BYTES, STATE_BYTES
 
 _FEW, _MORE = 2, 6  # rows
 _LOOKED_AT = 8  # batches, for how wide they are
@@ -43,7 +43,8 @@ class StepCost:
     Args:
         flops: floating point operations of matrix products, convolutions and attention, forward and backward; what a
             fused attention computes twice counts twice, as torch counts it.
-        kept: bytes of the activations when the loss is there, and of the gradient of the largest one.
+        kept: bytes of the activations when the loss is there, and of two gradients of the largest: what comes to an
+            operation going backward, and what leaves it.
     """
 
     flops: float
@@ -93,6 +94,23 @@ def step_cost(learner: Learner, batches: Batches) -> StepCost:
     return replace(whole, flops=whole.flops * sum(widths) / len(widths) / widths[widest])
 
 
+def planned_cost(learner: Learner, batches: Batches, accumulate: int) -> dict[str, Any]:
+    """What training is announced to take, and beside it what a whole batch is counted to.
+
+    Args:
+        accumulate: batches a step.
+    """
+    cost = step_cost(learner, batches)
+    saved = sum(p.numel() * (SAVED_BYTES if p.requires_grad else 4) for p in learner.parameters())
+    return {
+        "flops_a_step": accumulate * cost.flops,
+        "counted_flops_a_step": accumulate * cost_of(learner, batches.at(0)).flops,
+        "memory_bytes": state_bytes(learner) + round(cost.kept),
+        "checkpoint_bytes": saved,
+        "samples_a_step": accumulate * batches.size,
+    }
+
+
 def state_bytes(learner: Learner) -> int:
     """Bytes of weights, gradients and two moments, in float32."""
     return sum(p.numel() * (STATE_BYTES if p.requires_grad else 4) for p in learner.parameters())
@@ -116,7 +134,7 @@ class _Kept:
 
     @property
     def bytes(self) -> int:
-        return sum(self.pieces.values()) + max(self.pieces.values(), default=0)
+        return sum(self.pieces.values()) + 2 * max(self.pieces.values(), default=0)
 
 
 def _place(tensor: Tensor) -> int:

@@ -1,9 +1,11 @@
 """``selftaught plan``: what a pretraining takes, before there is a machine for it."""
 
 import difflib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from selftaught.console import tell
 from selftaught.errors import SelftaughtError
@@ -12,13 +14,14 @@ from selftaught.pretrained import open_pretrained
 from selftaught.recipe import read_recipe
 from selftaught.run.folder import Run
 from selftaught.run.report import read_report
+from selftaught.scaling.check import HEADER, compared
 from selftaught.scaling.devices import DEVICES, Device, this_core
 from selftaught.scaling.estimate import Estimate, Question, estimate
 from selftaught.scaling.network import Network
 from selftaught.schedule import parse_duration
 from selftaught.verbs import Place
 
-_CORE = "core"
+_CORE, _DEVICE = "core", "H100"
 
 
 def plan(
@@ -26,8 +29,9 @@ def plan(
     params: float | None = None,
     tokens: float | None = None,
     gpus: int = 1,
-    device: str = "H100",
+    device: str | None = None,
     run: Place | None = None,
+    check: Annotated[list[Place] | None, Parameter(consume_multiple=True)] = None,
     layers: int | None = None,
     width: int | None = None,
     vocabulary: int = 32_000,
@@ -51,8 +55,10 @@ def plan(
         params: Parameters of the network, such as 7e9.
         tokens: Tokens to train on, such as 1e12; 20 a parameter if not given.
         gpus: How many devices.
-        device: H100, H200, A100, or core: one of this machine, whose rate is measured now.
+        device: H100, H200, A100, or core: one of this machine, whose rate is measured now. H100 if not given, and
+            core with --check.
         run: A run on text, whose network and length are taken; what it took is told beside the plan.
+        check: Finished runs of pretrain, of any data: what was announced of each is told beside what it took.
         layers: Of the network; from its parameters if not given.
         width: Of a token's vector; from its parameters if not given.
         vocabulary: Of the tokenizer.
@@ -76,19 +82,32 @@ def plan(
     _refuse_nonsense({"batch": batch, "layers": layers, "width": width, "vocabulary": vocabulary})
     if share is not None and share > 1:
         raise SelftaughtError(f"--share is a share, not {share:g}", do="give a number from 0 to 1, such as 0.4")
+    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if check:
+        if params is not None or run is not None:
+            raise SelftaughtError("--check is for runs that there are", do="leave --params and --run out")
+        return _checked(check, replace(_device(device or _CORE), **own), json)
     if (params is None) == (run is None):
         raise SelftaughtError("one network is to be planned for", do="give --params, such as 7e9, or --run RUN")
     if run is not None:
         net = _network_of(run)
     else:
         net = Network.of(params or 0.0, layers=layers, width=width, vocabulary=vocabulary, length=length)
-    own: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    chosen = replace(_device(device), **own)
+    chosen = replace(_device(device or _DEVICE), **own)
     asked = Question(net, tokens or 20 * net.parameters, chosen, gpus, batch, parse_duration(restart), shape, seed)
     made = estimate(asked)
     taken = _taken(run, made) if run is not None else {}
     lines = [*made.lines(), *([taken["sentence"]] if taken else [])]
     return tell({**made.to_json(), **({"measured": taken} if taken else {})}, lines, json=json)
+
+
+def _checked(runs: list[Place], device: Device, json: bool) -> dict[str, Any]:
+    found = {str(run): compared(Run(Path(run)), device) for run in runs}
+    lines = [f"planned at  {device.share:.0%} of {device.flops:.3g} FLOPs/s a {device.name}", HEADER]
+    for run, rows in found.items():
+        lines += [run, *(row.line() for row in rows)]
+    told = {run: [row.to_json() for row in rows] for run, rows in found.items()}
+    return tell({"device": asdict(device), "runs": told}, lines, json=json)
 
 
 def _refuse_nonsense(values: dict[str, float | None]) -> None:

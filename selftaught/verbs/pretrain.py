@@ -27,11 +27,13 @@ from selftaught.pictures.pretraining import picture_summary, run_picture_pretrai
 from selftaught.private.key import forget_key
 from selftaught.ranks import agreed, leads, place, world
 from selftaught.recipe import Recipe, compose, read_recipe, settled
+from selftaught.run.account import keep_plan
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import finished
+from selftaught.scaling.step import planned_cost
 from selftaught.schedule import parse_duration
-from selftaught.text.preparing import check_recipe, prepare_pretraining
+from selftaught.text.preparing import Pretraining, check_recipe, prepare_pretraining
 from selftaught.text.pretraining import run_pretraining, summary
 from selftaught.verbs import Place
 from selftaught.video.preparing import VideoPretraining, prepare_video_pretraining
@@ -155,6 +157,8 @@ def pretrain(
         if world() > 1:
             ready.batches.shared(place(), world())  # or refuse before anything is written
         replace_file(run.recipe, ready.recipe.to_yaml())
+        if way is not _WORDS and asked.privacy.epsilon is None and not run.has_begun:
+            keep_plan(run, _cost(ready))
         note(f"recipe      {run.recipe}")
         own = asked.objective.name if ":" in asked.objective.name else ""  # no file has code imported
         note(
@@ -166,6 +170,14 @@ def pretrain(
         agreed(_TRAIN)
         report = way.run(run, ready)
     return tell(report, way.summary(report), json=json)
+
+
+def _cost(ready: Any) -> dict[str, Any]:
+    """What a step is announced to take; of text also how many tokens it reads."""
+    found = planned_cost(ready.learner, ready.batches, ready.recipe.train.accumulate)
+    if isinstance(ready, Pretraining):
+        found["tokens_a_step"] = found["samples_a_step"] * ready.plan.sample_tokens
+    return found
 
 
 _TRAIN, _END = "train", "end"  # what the rank that leads tells the others to do

@@ -53,13 +53,13 @@ def test_a_teacher_has_neither_gradients_nor_moments(
 
 
 def test_what_is_kept_by_hand(new_learner: NewLearner, packed: Batch, spec: Spec) -> None:
-    """Of each layer its inputs and what attention and the feed-forward part have inside, and the logits twice."""
+    """Of each layer its inputs and what attention and the feed-forward part have inside, and the logits three times."""
     learner = new_learner()
     batch, network = posed(learner, packed, spec), text_backbone(learner.backbones)
     kept = cost_of(learner, batch).kept
     logits = 4 * batch["n"] * network.embeddings().num_embeddings
     least = 4 * 256 * network.layers * (6 * network.width + 2 * network.inner)
-    assert least + 2 * logits < kept < 2.5 * least + 6 * logits
+    assert least + 3 * logits < kept < 2.5 * least + 6 * logits
 
 
 def test_a_count_leaves_the_learner_and_the_random_numbers_as_they_are(

@@ -20,7 +20,15 @@ from selftaught.text.preparing import prepare_pretraining
 from tests.torture.running import Program, newest, pair_program, step_of, text_program, weights
 from tests.torture.table import Tried
 
-_FOR_PEOPLE = ("metrics.jsonl", "report.json", "report.md", "README.md", "quarantine.jsonl")  # and pictures
+_FOR_PEOPLE = (
+    "metrics.jsonl",
+    "plan.json",
+    "taken.json",
+    "report.json",
+    "report.md",
+    "README.md",
+    "quarantine.jsonl",
+)  # and pictures
 Damage = Callable[[bytes, random.Random], bytes]
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from selftaught.errors import SelftaughtError
 from selftaught.verbs.plan import plan
@@ -64,3 +65,37 @@ def test_the_run_at_hand(tmp_path: Path, texts: list[str], capsys: pytest.Captur
     assert made["checkpoint"] == pytest.approx(size, rel=0.02)
     assert made["measured"]["tokens_per_second"] == pytest.approx(done["tokens"] / done["seconds"])
     assert "measured" in capsys.readouterr().out
+
+
+def test_finished_runs_beside_what_was_announced(
+    tmp_path: Path, texts: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Operations, memory and checkpoints are announced rightly of an objective that reads its sentences twice."""
+    text, out = tmp_path / "text.txt", tmp_path / "run"
+    text.write_text("\n".join(f"{text} {i}" for i in range(30) for text in texts), encoding="utf-8")
+    given: dict[str, Any] = {"size": "tiny", "steps": 4, "device": "cpu", "set_": ["train.precision=fp32"]}
+    pretrain(str(text), objective="simcse", batch=16, out=out, **given)
+    capsys.readouterr()
+    device: dict[str, Any] = {"device": "H100", "flops": 1e9, "share": 0.5}
+    (rows,) = plan(check=[out], **device)["runs"].values()
+    said = {row["name"]: row for row in rows}
+    assert list(said) == ["FLOPs a step", "seconds", "tokens a second", "memory, bytes", "checkpoint, bytes"]
+    assert said["FLOPs a step"]["ratio"] == pytest.approx(1, rel=0.1)  # one batch beside the usual one
+    assert said["checkpoint, bytes"]["ratio"] == pytest.approx(1, rel=0.02)
+    assert said["seconds"]["planned"] == pytest.approx(
+        4 * said["FLOPs a step"]["planned"] / (1e9 * 0.5 * torch.get_num_threads())
+    )
+    taken = json.loads((out / "taken.json").read_text(encoding="utf-8"))
+    assert (taken["steps"], taken["samples"], taken["ranks"]) == (4, 64, 1)
+    assert "checkpoint, bytes" in capsys.readouterr().out
+
+
+def test_a_run_that_kept_no_plan_is_not_checked(tmp_path: Path, texts: list[str]) -> None:
+    text, out = tmp_path / "text.txt", tmp_path / "words"
+    text.write_text("\n".join(texts * 20), encoding="utf-8")
+    pretrain(str(text), objective="skipgram", steps=4, out=out)
+    with pytest.raises(SelftaughtError, match=r"no plan\.json") as caught:
+        plan(check=[out])
+    assert "word vectors" in str(caught.value)
+    with pytest.raises(SelftaughtError, match="--check is for runs"):
+        plan(check=[out], params=7e9)
