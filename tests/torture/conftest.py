@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.torture.running import write_pictures, write_texts
+from tests.torture.data import write_pictures, write_texts
 from tests.torture.table import Row, Tried, show
 
 _ROWS = pytest.StashKey[list[Row]]()

@@ -16,9 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
-
 _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(
     [
@@ -184,22 +181,6 @@ class Moments:
             if started.process.exitcode is None:
                 return started
             shutil.rmtree(out)
-
-
-def write_texts(folder: Path, texts: Sequence[str], files: int = 20) -> Path:
-    for i in range(files):
-        (folder / f"{i}.md").write_text("\n".join(f"{text} {i}" for text in texts), encoding="utf-8")
-    return folder
-
-
-def write_pictures(folder: Path, count: int = 48, side: int = 16) -> Path:
-    """Pictures, each of other colours, with a caption beside each."""
-    drawn = np.random.default_rng(0)
-    for i in range(count):
-        coarse = drawn.integers(0, 256, (4, 4, 3), dtype=np.uint8)
-        Image.fromarray(coarse.repeat(side // 4, 0).repeat(side // 4, 1)).save(folder / f"{i}.png")
-        (folder / f"{i}.txt").write_text(f"colours number {i} of {i % 7} kinds", encoding="utf-8")
-    return folder
 
 
 SMALL = ["--set=train.save_seconds=0", "--set=train.precision=fp32", "--device=cpu"]

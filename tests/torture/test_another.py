@@ -14,6 +14,7 @@ from selftaught.data.store import sha256_of
 from selftaught.errors import SelftaughtError
 from selftaught.verbs.finetune import finetune
 from selftaught.verbs.pretrain import pretrain
+from tests.torture.data import write_texts
 from tests.torture.table import Tried
 
 SETTINGS = ["train.length=16", "train.save_seconds=0"]
@@ -37,10 +38,8 @@ def interrupted(begun: Path, out: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(20):
-        (folder / f"{i}.md").write_text("\n".join(f"{text} {i}" for text in texts), encoding="utf-8")
-    return folder
+    """For these tests alone, which change it."""
+    return write_texts(tmp_path_factory.mktemp("text"), texts)
 
 
 @pytest.fixture(scope="module")

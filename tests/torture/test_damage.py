@@ -4,6 +4,7 @@ import random
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,17 @@ def files_below(folder: Path) -> list[Path]:
     return sorted(file for file in folder.rglob("*") if file.is_file())
 
 
+@pytest.fixture(params=["mlm", "clip"])
+def objective(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def program(objective: str, text_folder: Path, picture_folder: Path) -> Callable[[int], Program]:
+    """A run of so many steps, on text or on pictures with words."""
+    return partial(text_program, text_folder) if objective == "mlm" else partial(pair_program, picture_folder)
+
+
 @pytest.fixture
 def run(text_folder: Path, tmp_path: Path) -> Path:
     text_program(text_folder, steps=20).finish(tmp_path / "run")
@@ -96,9 +108,13 @@ def where_numbers_come_from(run: Path) -> list[Path]:
 
 @pytest.mark.torture
 @pytest.mark.parametrize("damage", [flipped, truncated])
-@pytest.mark.parametrize("objective", ["mlm", "clip"])
 def test_a_damaged_file_elsewhere(
-    damage: Damage, objective: str, text_folder: Path, picture_folder: Path, tmp_path: Path, tried: Tried
+    damage: Damage,
+    objective: str,
+    program: Callable[[int], Program],
+    text_folder: Path,
+    tmp_path: Path,
+    tried: Tried,
 ) -> None:
     run, drawn, lost = tmp_path / "run", random.Random(0), list[str]()
 
@@ -110,10 +126,7 @@ def test_a_damaged_file_elsewhere(
         PairModel.load(run)
         read_store(run / "pictures")
 
-    if objective == "mlm":
-        text_program(text_folder, steps=5).finish(run)
-    else:
-        pair_program(picture_folder, steps=5).finish(run)
+    program(5).finish(run)
     open_all, files = (open_text if objective == "mlm" else open_pairs), where_numbers_come_from(run)
     open_all()
     for _ in range(200):
@@ -125,34 +138,47 @@ def test_a_damaged_file_elsewhere(
     tried(f"7 · {objective}: model, heads, recipe, store, {damage.__name__}", 200, len(lost), f"{len(files)} files")
 
 
-@pytest.mark.torture
-@pytest.mark.parametrize("objective", ["mlm", "clip"])
-def test_each_file_of_a_finished_run_deleted(
-    objective: str, text_folder: Path, picture_folder: Path, tmp_path: Path, tried: Tried
-) -> None:
-    """The same command names it and makes it anew; the recipe it does not guess, and the log of the steps is lost."""
-    run, lost = tmp_path / "run", list[str]()
-    program = text_program(text_folder, 20) if objective == "mlm" else pair_program(picture_folder, 20)
-    program.finish(run)
-    expected, files = (
-        weights(run),
-        [f for f in files_below(run) if not {"checkpoints", "tokens", "pictures"} & {*f.parts}],
-    )
-    files = [file for file in files if file.name != ".lock"]
-    for file in files:
-        content = file.read_bytes()
-        file.unlink()
+def without_each(
+    names: list[Path], whole: Path, program: Program, well: Callable[[Path, int, str], bool], run: Path
+) -> list[str]:
+    """What the same command says where one of these files is missing from a copy of a run, if all is not well.
+
+    Args:
+        names: of the files, below the run.
+        well: of the missing file, the exit code and what was said.
+        run: where the copy is made.
+    """
+    lost = []
+    for name in names:
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.copytree(whole, run)
+        (run / name).unlink()
         started = program.start(run)
         code, said = started.wait(), started.said()
-        if file.name == "recipe.yaml":
-            well = code == 1
-            file.write_bytes(content)
-        else:
-            remade = file.is_file() or file.name == "metrics.jsonl"  # the log of steps that nobody takes again
-            well = code == 0 and remade and weights(run) == expected
-        lost += [] if well and str(file) in said else [f"{file}: {code} {said[-500:]}"]
+        lost += [] if well(run / name, code, said) else [f"{name}: {code} {said[-500:]}"]
     print(*lost, sep="\n\n")
-    tried(f"7 · {objective}: each file of a finished run deleted", len(files), len(lost), "named, and made anew")
+    return lost
+
+
+@pytest.mark.torture
+def test_each_file_of_a_finished_run_deleted(
+    objective: str, program: Callable[[int], Program], tmp_path: Path, tried: Tried
+) -> None:
+    """The same command names it and makes it anew; the recipe it does not guess, and the log of the steps is lost."""
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    program(20).finish(whole)
+    expected, elsewhere = weights(whole), {"checkpoints", "tokens", "pictures", ".lock"}
+    names = [file.relative_to(whole) for file in files_below(whole)]
+    names = [name for name in names if not elsewhere & {*name.parts}]
+
+    def well(file: Path, code: int, said: str) -> bool:
+        if file.name == "recipe.yaml":
+            return code == 1 and str(file) in said
+        remade = file.is_file() or file.name == "metrics.jsonl"  # the log of steps that nobody takes again
+        return code == 0 and remade and weights(run) == expected and str(file) in said
+
+    lost = without_each(names, whole, program(20), well, run)
+    tried(f"7 · {objective}: each file of a finished run deleted", len(names), len(lost), "named, and made anew")
 
 
 def unfinished(program: Program, out: Path) -> None:
@@ -160,40 +186,31 @@ def unfinished(program: Program, out: Path) -> None:
     started = program.start(out)
     assert started.until(lambda: len([*(out / "checkpoints").glob("step-*[0-9]")]) == 2)
     started.kill()
-    for partial in (out / "checkpoints").glob("*.partial"):
-        shutil.rmtree(partial)
+    for partial_one in (out / "checkpoints").glob("*.partial"):
+        shutil.rmtree(partial_one)
 
 
 @pytest.mark.torture
-@pytest.mark.parametrize("objective", ["mlm", "clip"])
 def test_each_file_of_an_unfinished_run_deleted(
-    objective: str, text_folder: Path, picture_folder: Path, tmp_path: Path, tried: Tried
+    objective: str, program: Callable[[int], Program], tmp_path: Path, tried: Tried
 ) -> None:
     """Of the newest checkpoint: the one before is used. Of what was read, or the recipe: it is refused."""
-    run, lost = tmp_path / "run", list[str]()
-    program = text_program(text_folder, 40) if objective == "mlm" else pair_program(picture_folder, 40)
-    program.finish(tmp_path / "undisturbed")
+    killed, run = tmp_path / "killed", tmp_path / "run"
+    program(40).finish(tmp_path / "undisturbed")
     expected = weights(tmp_path / "undisturbed")
-    unfinished(program, tmp_path / "killed")
-    last = newest(tmp_path / "killed")
+    unfinished(program(40), killed)
+    last = newest(killed)
     assert last is not None
-    names = [
-        f.relative_to(tmp_path / "killed") for f in [*files_below(last), *where_numbers_come_from(tmp_path / "killed")]
-    ]
-    for name in names:
-        shutil.rmtree(run, ignore_errors=True)
-        shutil.copytree(tmp_path / "killed", run)
-        (run / name).unlink()
-        started = program.start(run)
-        code, said = started.wait(), started.said()
-        well = str(run / name) in said
-        if name.parts[0] == "checkpoints":
-            well &= code == 0 and weights(run) == expected and f"resuming at step {step_of(last)}\n" not in said
-        elif name.name in ("corpus.json", "pairs.json"):
-            well = code == 0 and weights(run) == expected  # it is written last: without it all is read again
-        else:
-            well &= code == 1
-        lost += [] if well else [f"{name}: {code} {said[-500:]}"]
-    print(*lost, sep="\n\n")
+    names = [file.relative_to(killed) for file in [*files_below(last), *where_numbers_come_from(killed)]]
+
+    def well(file: Path, code: int, said: str) -> bool:
+        if "checkpoints" in file.parts:
+            resumed = f"resuming at step {step_of(last)}\n" in said
+            return code == 0 and weights(run) == expected and not resumed and str(file) in said
+        if file.name in ("corpus.json", "pairs.json"):
+            return code == 0 and weights(run) == expected  # it is written last: without it all is read again
+        return code == 1 and str(file) in said
+
+    lost = without_each(names, killed, program(40), well, run)
     note = "named; the checkpoint before is used, or refused"
     tried(f"7 · {objective}: each file of an unfinished run deleted", len(names), len(lost), note)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
@@ -17,6 +16,7 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 
 from selftaught.health import Diverged
 from selftaught.verbs.pretrain import pretrain
+from tests.torture.data import write_array
 from tests.torture.table import Tried
 
 STEPS = 60
@@ -109,18 +109,8 @@ def wrong_with(data: Path, out: Path, given: dict[str, Any], planted: Planted) -
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(20):
-        (folder / f"{i}.md").write_text("\n".join(f"{text} {i}" for text in texts), encoding="utf-8")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("pictures") / "some.npy"
-    np.save(file, np.random.default_rng(0).integers(0, 256, (64, 16, 16, 3), np.uint8))
-    return file
+def picture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_array(tmp_path_factory.mktemp("pictures"), 64, 16)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +133,7 @@ def test_what_is_no_number_stops_training(
     kind: type[nn.Module],
     where: str,
 ) -> None:
-    data = request.getfixturevalue("text" if given is TEXT else "pictures")
+    data = request.getfixturevalue("text_folder" if given is TEXT else "picture_file")
     values = [math.nan, math.inf, -math.inf]
     if times(1, 0) == 0 and (given is PICTURES or where != "gradient"):
         pytest.skip("in the whole form")
@@ -155,8 +145,8 @@ def test_what_is_no_number_stops_training(
 
 
 @pytest.mark.torture
-def test_weights_to_begin_with_that_are_no_numbers(text: Path, tmp_path: Path, tried: Tried) -> None:
-    train(text, tmp_path / "begun", TEXT)
+def test_weights_to_begin_with_that_are_no_numbers(text_folder: Path, tmp_path: Path, tried: Tried) -> None:
+    train(text_folder, tmp_path / "begun", TEXT)
     file = tmp_path / "begun" / "model" / "model.safetensors"
     sound = load_file(file)
     for value in (math.nan, math.inf):
@@ -164,7 +154,7 @@ def test_weights_to_begin_with_that_are_no_numbers(text: Path, tmp_path: Path, t
         random.Random(0).choice(list(tensors.values())).view(-1)[0] = value
         save_file(tensors, file, metadata={"format": "pt"})
         with pytest.raises(Diverged, match="at step 1") as caught:
-            pretrain(str(text), out=tmp_path / "run", init=tmp_path / "begun", steps=STEPS, device="cpu")
+            pretrain(str(text_folder), out=tmp_path / "run", init=tmp_path / "begun", steps=STEPS, device="cpu")
         assert "--init" in caught.value.do
         assert not (tmp_path / "run" / "model").exists()
     tried("NaN, infinity in the weights of --init", 2, 0)

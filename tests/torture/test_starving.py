@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 
+from tests.torture.data import write_array, write_texts
 from tests.torture.table import Tried
 
 STARVED = """
@@ -52,18 +52,13 @@ def run(program: list[str], arguments: list[str]) -> "subprocess.CompletedProces
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
-    folder = tmp_path_factory.mktemp("text")
-    for i in range(200):
-        (folder / f"{i}.md").write_text("\n".join(f"{text} {i}" for text in texts), encoding="utf-8")
-    return folder
+def many_texts(tmp_path_factory: pytest.TempPathFactory, texts: list[str]) -> Path:
+    return write_texts(tmp_path_factory.mktemp("text"), texts, files=200)
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    file = tmp_path_factory.mktemp("pictures") / "some.npy"
-    np.save(file, np.random.default_rng(0).integers(0, 256, (512, 32, 32, 3), np.uint8))
-    return file
+def many_pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_array(tmp_path_factory.mktemp("pictures"), 512, 32)
 
 
 @pytest.mark.torture
@@ -71,7 +66,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_memory_runs_out_at_a_step(
     request: pytest.FixtureRequest, tmp_path: Path, tried: Tried, times: Callable[[int, int], int], objective: str
 ) -> None:
-    data = request.getfixturevalue("pictures" if objective == "simclr" else "text")
+    data = request.getfixturevalue("many_pictures" if objective == "simclr" else "many_texts")
     steps, lost = [4, 6, 8][: times(3, 1)], []
     for step in steps:
         out = tmp_path / str(step)
