@@ -269,13 +269,21 @@ def fit_recipe(
     train: Train,
     *,
     unit: str = "samples",
+    per_sample: int = 1,
+    checks: int = _FEW_CHECKS,
+    threads: int | None = None,
+    entropy: float = math.inf,
     check: Callable[[Progress], dict[str, Any]] | None = None,
+    other_steps: Callable[[torch.optim.Optimizer, Plan], Steps] | None = None,
 ) -> Outcome:
-    """Learn an objective of pictures or clips as a recipe says, and watch over it; see :func:`fit`.
+    """Learn an objective as a recipe says, and watch over it; see :func:`fit`.
 
     Args:
-        unit: what a sample is called.
+        unit, per_sample, checks: see :class:`Plan`.
+        threads: that share a step's rows.
+        entropy: see :func:`selftaught.health.watch_over`.
         check: the leading rank's.
+        other_steps: makes the steps, where they are no :func:`gradient_steps` on the batches.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
@@ -283,9 +291,13 @@ def fit_recipe(
     assert train.rate is not None
     trained = begun(learner, train)
     optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit=unit, per_sample=1, checks=_FEW_CHECKS)
-    watch = watch_over(learner.objective, batches.spec, batches.size, math.inf)
-    steps = gradient_steps(trained, batches.shared(place(), world()).starting, optimizer, plan)
+    plan = Plan.of(train, unit=unit, per_sample=per_sample, checks=checks, threads=threads)
+    watch = watch_over(learner.objective, batches.spec, batches.size, entropy)
+    if other_steps is not None:
+        steps = other_steps(optimizer, plan)
+    else:
+        own = batches.parted(threads or 1).shared(place(), world())
+        steps = gradient_steps(trained, own.starting, optimizer, plan)
     outcome = fit(
         run,
         trained,
@@ -293,7 +305,7 @@ def fit_recipe(
         steps,
         plan,
         check=check,
-        watch=lambda report: watch(report.measures),
+        watch=lambda report: watch(report.measures) if report.samples else None,  # chance may draw nobody
         gather=lambda: bring_together(learner, trained),
     )
     end_if_interrupted(run, outcome)

@@ -1,6 +1,7 @@
 """Pretraining on text: from what was prepared to a finished run folder."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,17 +11,15 @@ from selftaught.backbones.heads import CausalLMHead, MaskedLMHead, model_head, s
 from selftaught.backbones.hf import text_backbone
 from selftaught.backbones.pooling import save_pooling
 from selftaught.data.corpus import Corpus
-from selftaught.fit import Outcome, Plan, begun, end_if_interrupted, fit, gradient_steps
-from selftaught.fleet import bring_together
-from selftaught.health import collapse_sentence, watch_over
+from selftaught.fit import Outcome, Plan, Steps, fit_recipe
+from selftaught.health import collapse_sentence
 from selftaught.loop import Progress, evaluate
 from selftaught.metrics.spread import effective_rank, uniformity
-from selftaught.optim import adamw
 from selftaught.pretrained import head_parts
 from selftaught.private.guarantee import NOT_COVERED, SEEDED
 from selftaught.private.key import forget_key, noise_key
 from selftaught.private.steps import private_steps
-from selftaught.ranks import place, world
+from selftaught.ranks import world
 from selftaught.run.curve import draw_curve
 from selftaught.run.durable import written_aside
 from selftaught.run.folder import Run
@@ -43,38 +42,28 @@ def run_pretraining(run: Run, ready: Pretraining) -> dict[str, Any]:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
     train = ready.recipe.train
-    assert train.rate is not None
-    threads = None if world() > 1 else train.threads
-    watch = watch_over(ready.objective, ready.spec, ready.batches.size, ready.baseline.entropy)
-    trained = begun(ready.learner, train)
-    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(
+    outcome = fit_recipe(
+        run,
+        ready.learner,
+        ready.batches,
         train,
         unit="tokens",
         per_sample=round(ready.plan.sample_tokens),
         checks=_affordable_checks(ready),
-        threads=threads,
-    )
-    if ready.guarantee is None:
-        batches = ready.batches.parted(threads or 1).shared(place(), world())
-        steps = gradient_steps(trained, batches.starting, optimizer, plan)
-    else:
-        key = noise_key(run, ready.recipe)
-        steps = private_steps(ready.learner, ready.batches, optimizer, plan, ready.guarantee, key)
-    outcome = fit(
-        run,
-        trained,
-        optimizer,
-        steps,
-        plan,
+        threads=None if world() > 1 else train.threads,
+        entropy=ready.baseline.entropy,
         check=_checker(ready),
-        gather=lambda: bring_together(ready.learner, trained),
-        watch=lambda report: watch(report.measures) if report.samples else None,  # chance may draw nobody
+        other_steps=_private_steps(run, ready) if ready.guarantee else None,
     )
-    end_if_interrupted(run, outcome)
     report = _finish(run, ready, outcome)
     forget_key(run)
     return report
+
+
+def _private_steps(run: Run, ready: Pretraining) -> Callable[[torch.optim.Optimizer, Plan], Steps]:
+    assert ready.guarantee is not None
+    key = noise_key(run, ready.recipe)
+    return partial(private_steps, ready.learner, ready.batches, guarantee=ready.guarantee, key=key)
 
 
 def _affordable_checks(ready: Pretraining) -> int:
