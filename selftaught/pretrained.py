@@ -15,6 +15,7 @@ from selftaught.backbones.pooling import read_pooling
 from selftaught.backbones.remembering import Remembering
 from selftaught.data.manifest import refuse_damaged
 from selftaught.data.processor import Processor
+from selftaught.data.ready_tokens import TOKENIZER
 from selftaught.data.store import sha256_of
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
@@ -174,6 +175,16 @@ def trainings(model: Trained) -> tuple[list[Recipe], str | None]:
                 file = Run(Path(before)).recipe
                 waiting.append((before, read_recipe(file) if file.is_file() else None))
     return found, unknown
+
+
+def tokenizer_folder(place: str | Path) -> Path:
+    """Where the tokenizer lies of a run or checkpoint folder, or of a corpus that ``prepare`` gave tokens.
+
+    Raises:
+        SelftaughtError: if ``place`` is none of these.
+    """
+    own = Path(place) / TOKENIZER
+    return own if (own / "tokenizer.json").is_file() else model_folder(place)
 
 
 def model_folder(place: str | Path) -> Path:

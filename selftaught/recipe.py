@@ -79,7 +79,7 @@ class Model(_Section):
     teacher_sha256: str | None = None
     """Of its weights: a run goes on with the teacher that it began with, or not at all."""
     tokenizer: str | None = None
-    """A run or checkpoint folder whose tokenizer to use; a new one is learned if none of the three is given."""
+    """A run, checkpoint folder or corpus with tokens, whose tokenizer to use; one is learned if none is given."""
     vocabulary: int | None = Field(default=None, ge=300)
     """Tokens to learn; from the corpus' size if not given."""
     longest_row: int = Field(default=512, ge=8)

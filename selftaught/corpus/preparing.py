@@ -1,6 +1,7 @@
-"""From data to a corpus in three passes over units of work, each of them done once and found again after a kill.
+"""From data to a corpus in a few passes over units of work, each of them done once and found again after a kill.
 
     CORPUS/shard-00000.parquet …   text, file, line, language
+    CORPUS/shard-00000.tokens.npy  and more, if tokens are asked for: see selftaught/data/ready_tokens.py
     CORPUS/rejected.jsonl          every document and row that is not in it: file, line, rule, why
     CORPUS/MANIFEST.json           what was asked, all counts, and the SHA-256 of every shard
     CORPUS/.work-…/                what the passes leave for each other, until the corpus is done
@@ -16,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from selftaught.corpus.cleaning import HELD_OUT, UNREADABLE, Cleaning, facts_sum, rejected
 from selftaught.corpus.copies import Copies, ranges, unit_names
@@ -31,10 +32,14 @@ from selftaught.corpus.selecting import Selecting
 from selftaught.corpus.units import Unit, units_of
 from selftaught.data.files import suggestion
 from selftaught.data.prepared import FORMAT, MANIFEST
+from selftaught.data.ready_tokens import TOKENIZER
 from selftaught.data.source import open_text
 from selftaught.data.tally import Tally
 from selftaught.errors import SelftaughtError
 from selftaught.live import counted
+
+if TYPE_CHECKING:
+    from selftaught.data.tokenise import TextTokenizer
 
 REJECTED = "rejected.jsonl"
 STEPS = ("language", "same", "alike")
@@ -52,6 +57,7 @@ class Asked:
         without: rules and steps that are left out.
         personal: whether personal numbers and addresses are removed.
         held_out: an evaluation set that must not be in it.
+        tokenizer: a run, a model folder or a corpus, by whose tokenizer each shard gets its tokens.
     """
 
     data: str
@@ -60,6 +66,7 @@ class Asked:
     without: tuple[str, ...] = ()
     personal: bool = False
     held_out: str | None = None
+    tokenizer: str | None = None
     rules: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -85,8 +92,8 @@ def prepare_corpus(asked: Asked, out: str, engine: Engine) -> tuple[Facts, bool]
     """
     place, refused = Place(out), Tally()
     units = units_of(asked.data, refused=refused)
-    held_out = _held_out(asked)
-    digest = _fingerprint(asked, units, held_out)
+    held_out, tokenizer = _held_out(asked), _tokenizer(asked)
+    digest = _fingerprint(asked, units, held_out, tokenizer)
     manifest = _begun(place, digest)
     if manifest is not None and manifest["finished"] and _is_whole(place, manifest):
         _clear(place)
@@ -107,7 +114,7 @@ def prepare_corpus(asked: Asked, out: str, engine: Engine) -> tuple[Facts, bool]
     _clear(place, but=job.work)
     if manifest is None:  # another preparation may have been given up here
         for name in place.names():
-            if name.startswith("shard-"):
+            if name.startswith("shard-") or name == TOKENIZER:
                 place.remove(name)
     if held_out is not None:
         place.write(f"{job.work}/{HELD_OUT}", held_out)
@@ -121,6 +128,8 @@ def prepare_corpus(asked: Asked, out: str, engine: Engine) -> tuple[Facts, bool]
     selecting = engine.map(Selecting(job, names, offsets, tuple(wanted)), range(len(units)))
     selected = list(counted(selecting, len(units), "writing, shards"))
     manifest = {**started, "finished": True, **_facts(asked, cleaned, selected, refused)}
+    if tokenizer is not None:
+        manifest |= _with_tokens(job, tokenizer, manifest["shards"], engine)
     manifest["rejected"] = {"name": REJECTED, "sha256": _put_rejected(job, names, refused)}
     if not manifest["kept"]:
         raise SelftaughtError(
@@ -172,9 +181,36 @@ def _held_out(asked: Asked) -> bytes | None:
     return HeldOut.of(row.text for row in open_text(asked.held_out).rows(Tally())).to_bytes()
 
 
-def _fingerprint(asked: Asked, units: Sequence[Unit], held_out: bytes | None) -> str:
+def _tokenizer(asked: Asked) -> "TextTokenizer | None":
+    if asked.tokenizer is None:
+        return None
+    from selftaught.data.tokenise import load_tokenizer  # both have torch with them
+    from selftaught.pretrained import tokenizer_folder
+
+    return load_tokenizer(tokenizer_folder(asked.tokenizer))
+
+
+def _with_tokens(job: Job, tokenizer: "TextTokenizer", shards: Sequence[Facts], engine: Engine) -> Facts:
+    """Have the tokens of all shards made; what the manifest says of them."""
+    from selftaught.corpus.tokenising import Tokenising, put_tokenizer
+
+    files = put_tokenizer(tokenizer, job.place)
+    names = [shard["name"] for shard in shards]
+    made = list(counted(engine.map(Tokenising(job), names), len(names), "making tokens, shards"))
+    return {
+        "shards": [{**shard, "tokens": one["sha256"]} for shard, one in zip(shards, made, strict=True)],
+        "tokens": {
+            "tokenizer": tokenizer.fingerprint,
+            "count": sum(one["count"] for one in made),
+            "sha256": files,
+        },
+    }
+
+
+def _fingerprint(asked: Asked, units: Sequence[Unit], held_out: bytes | None, tokenizer: "TextTokenizer | None") -> str:
     """Changes with whatever the corpus depends on."""
-    parts: list[Any] = [FORMAT, asdict(asked), [asdict(unit) for unit in units]]
+    by = tokenizer.fingerprint if tokenizer is not None else None
+    parts: list[Any] = [FORMAT, asdict(asked), by, [asdict(unit) for unit in units]]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     digest.update(held_out or b"")
     return digest.hexdigest()
@@ -206,8 +242,13 @@ def _begun(place: Place, digest: str) -> Facts | None:
 
 
 def _is_whole(place: Place, manifest: Facts) -> bool:
-    files = [*manifest["shards"], manifest["rejected"]]
-    return all(place.holds(file["name"], file["sha256"]) for file in files)
+    files = {file["name"]: file["sha256"] for file in [*manifest["shards"], manifest["rejected"]]}
+    for tokens in (
+        manifest.get("tokens", {}).get("sha256", {}),
+        *(one.get("tokens", {}) for one in manifest["shards"]),
+    ):
+        files |= tokens
+    return all(place.holds(name, sha256) for name, sha256 in files.items())
 
 
 def _clear(place: Place, but: str = "") -> None:

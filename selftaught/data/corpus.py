@@ -75,7 +75,8 @@ def prepare(
     known = read_sealed(folder / "corpus.json")
     for name, expected in known["tokenizer"].items() if known else ():
         intact(folder / name, expected)
-    source = open_text(data, text=text) if known is None or not keep or is_there(data) else None
+    by = tokenizer.fingerprint if tokenizer else None
+    source = open_text(data, text=text, tokenizer=by) if known is None or not keep or is_there(data) else None
     if source is not None:
         asked = {
             "source": source.fingerprint,
@@ -180,7 +181,7 @@ def tokenise_all(
     Returns:
         the store, the UTF-8 bytes of the text, and the tally of rows.
     """
-    source, tally = open_text(data, text=text), Tally()
+    source, tally = open_text(data, text=text, tokenizer=tokenizer.fingerprint), Tally()
     found = scan(source, tally)
     everything = dict.fromkeys(range(len(found.sizes)), 0)
     size = fill_stores(source, folder, everything, tokenizer, source.fingerprint, sentences)

@@ -65,10 +65,10 @@ def _encoded(
     encoder: WordwiseEncoder, batch: list[Piece], sentences: bool
 ) -> Iterable[tuple[np.ndarray, np.ndarray | None]]:
     """The ids of each piece and, if asked for, the places among them where sentences begin."""
-    texts = [piece.text for piece in batch]
     if sentences:
-        return encoder.encode_split(texts, [piece.sentences for piece in batch])
-    return ((ids, None) for ids in encoder.encode(texts))
+        return encoder.encode_split([piece.text for piece in batch], [piece.sentences for piece in batch])
+    unknown = iter(encoder.encode([piece.text for piece in batch if piece.ids is None]))
+    return ((next(unknown) if piece.ids is None else piece.ids, None) for piece in batch)
 
 
 def _batched(pieces: Iterable[Piece]) -> Iterator[list[Piece]]:

@@ -44,28 +44,39 @@ class Piece:
     text: str
     held_out: bool
     begins: bool  # a document, or its held-out end
+    ids: np.ndarray | None = None  # its tokens, where they are known already
     sentences: tuple[int, ...] = ()  # where they begin, in characters
 
 
 def pieces_of(rows: Iterable[Row], held: dict[int, int], size: int) -> Iterator[Piece]:
     """Rows joined to blocks of about ``size`` characters, each of one document and one side of the split."""
     texts: list[str] = []
+    ids: list[np.ndarray | None] = []
     length = 0
     current: tuple[int, bool] | None = None
     begins = True
-    for text, side in _sides(rows, held):
+    for text, tokens, side in _sides(rows, held):
         if current is not None and (side != current or length >= size):
-            yield Piece("".join(texts), current[1], begins)
-            begins, texts, length = side != current, [], 0
+            yield Piece("".join(texts), current[1], begins, ids=_only(ids))
+            begins, texts, ids, length = side != current, [], [], 0
         current = side
         texts.append(text)
+        ids.append(tokens)
         length += len(text)
     if current is not None:
-        yield Piece("".join(texts), current[1], begins)
+        yield Piece("".join(texts), current[1], begins, ids=_only(ids))
 
 
-def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, tuple[int, bool]]]:
-    """The text of rows with (document, held out); a row that the split goes through is cut there, between words."""
+def _only(ids: list[np.ndarray | None]) -> np.ndarray | None:
+    """Of several texts that are joined, the tokens are others."""
+    return ids[0] if len(ids) == 1 else None
+
+
+def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, np.ndarray | None, tuple[int, bool]]]:
+    """The text of rows, their tokens if they are known, and (document, held out).
+
+    A row that the split goes through is cut there, between words.
+    """
     offset, document = 0, -1
     for row in rows:
         offset = offset if row.document == document else 0
@@ -74,7 +85,7 @@ def _sides(rows: Iterable[Row], held: dict[int, int]) -> Iterator[tuple[str, tup
         if 0 < cut < len(row.text) and (space := _SPACE.search(row.text, cut, cut + _LONGEST_WORD)):
             cut = space.end()
         if cut > 0:
-            yield row.text[:cut], (document, False)
+            yield row.text[:cut], row.ids if cut >= len(row.text) else None, (document, False)
         if cut < len(row.text):
-            yield row.text[max(cut, 0) :], (document, True)
+            yield row.text[max(cut, 0) :], row.ids if cut <= 0 else None, (document, True)
         offset += len(row.text)

@@ -17,12 +17,7 @@ def prepared_shards(folder: Path) -> list[Path] | None:
     Raises:
         SelftaughtError: it is not finished, or a shard is missing or damaged.
     """
-    try:
-        file = folder / MANIFEST
-        manifest: Any = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None  # it may be a pipe
-    except (OSError, ValueError, RecursionError):
-        return None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if (manifest := _manifest(folder)) is None:
         return None
     if manifest.get("finished") is not True:
         raise SelftaughtError(
@@ -39,6 +34,49 @@ def prepared_shards(folder: Path) -> list[Path] | None:
                 do="run the same prepare command again; it is made anew",
             )
     return shards
+
+
+def has_tokens_by(folder: Path, tokenizer: str) -> bool:
+    """Whether a corpus has tokens by this tokenizer, which are verified; its shards are by :func:`prepared_shards`.
+
+    Args:
+        tokenizer: its fingerprint.
+
+    Raises:
+        SelftaughtError: they are missing or damaged.
+    """
+    manifest = _manifest(folder)
+    if (
+        manifest is None
+        or not isinstance(manifest.get("tokens"), dict)
+        or manifest["tokens"].get("tokenizer") != tokenizer
+    ):
+        return False
+    for name, sha256 in (one for shard in manifest["shards"] for one in shard["tokens"].items()):
+        file = folder / Path(name).name
+        if not file.is_file() or sha256_of(file) != sha256:
+            raise SelftaughtError(
+                "the corpus is damaged: these tokens do not match their SHA-256",
+                where=str(file),
+                do="run the same prepare command again; they are made anew",
+            )
+    return True
+
+
+def brings_tokens(data: str) -> bool:
+    """Whether this is a corpus that has tokens, and the tokenizer that made them."""
+    manifest = _manifest(Path(data))
+    return manifest is not None and isinstance(manifest.get("tokens"), dict)
+
+
+def _manifest(folder: Path) -> dict[str, Any] | None:
+    """What a corpus says of itself; None if the folder is none."""
+    try:
+        file = folder / MANIFEST
+        manifest: Any = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else None  # it may be a pipe
+    except (OSError, ValueError, RecursionError):
+        return None
+    return manifest if isinstance(manifest, dict) and manifest.get("format") == FORMAT else None
 
 
 def _are_shards(shards: Any) -> bool:

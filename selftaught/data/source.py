@@ -3,12 +3,15 @@
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from selftaught.data.builtin import BUILTIN, builtin_text
 from selftaught.data.columns import listed, named, text_column
 from selftaught.data.files import KINDS, DataFile, Found, find_files, printable
 from selftaught.data.hub import HUB, hub_folder
+from selftaught.data.prepared import has_tokens_by
+from selftaught.data.ready_tokens import TokenisedFile
 from selftaught.data.sniff import text_encoding
 from selftaught.data.streams import Damaged
 from selftaught.data.tabular import open_records
@@ -19,10 +22,11 @@ from selftaught.errors import SelftaughtError
 SHOWN = 5
 
 
-def open_text(data: str | Path, *, text: str | None = None) -> TextSource:
+def open_text(data: str | Path, *, text: str | None = None, tokenizer: str | None = None) -> TextSource:
     """The text in a folder, a file, ``builtin:docs`` or ``hf:NAME[@revision][/subfolder]``.
 
-    Formats, encodings and text columns are detected; ``text`` names the column instead.
+    Formats, encodings and text columns are detected; ``text`` names the column instead. A prepared corpus that has
+    tokens by the tokenizer with the fingerprint ``tokenizer`` gives them with its rows.
 
     Raises:
         SelftaughtError: there is nothing there to read, or no file has such a column.
@@ -33,7 +37,11 @@ def open_text(data: str | Path, *, text: str | None = None) -> TextSource:
             raise SelftaughtError(f"a column {text!r} was asked for, but {name} has no columns")
         return builtin_text(name.removeprefix(BUILTIN))
     folder = hub_folder(name.removeprefix(HUB)) if name.startswith(HUB) else Path(data)
-    return _text_files(find_files(folder, name), text, name)
+    found = _text_files(find_files(folder, name), text, name)
+    if tokenizer is None or not has_tokens_by(folder, tokenizer):
+        return found
+    shards = [TokenisedFile(one.records, one.column) for one in found.files if isinstance(one, ColumnFile)]
+    return replace(found, files=tuple(shards))
 
 
 def require_rows(source: TextSource, tally: Tally) -> None:

@@ -14,10 +14,11 @@ from array import array
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
+from selftaught.data.growing import GrowingArray
 from selftaught.data.sealed import damaged, read_sealed, write_sealed
 from selftaught.errors import SelftaughtError, saving
 
@@ -95,7 +96,7 @@ class StoreWriter:
         self._block = np.empty(_BLOCK_TOKENS, self._dtype)
         self._filled = 0
         self._shards: list[int] = []
-        self._shard = self._begin_shard()
+        self._shard = self._next_shard()
         self._starts = array("q")
         self._total = 0
         self._counts = np.zeros(vocab_size, np.int64)
@@ -174,30 +175,20 @@ class StoreWriter:
         self._counts += np.bincount(tokens, minlength=len(self._counts))
         with saving(self._aside):
             while len(tokens):
-                if self._shards[-1] == SHARD_TOKENS:
+                if len(self._shard) == SHARD_TOKENS:
                     self._end_shard()
-                    self._shard = self._begin_shard()
-                part = tokens[: SHARD_TOKENS - self._shards[-1]]
-                part.tofile(self._shard)
-                self._shards[-1] += len(part)
+                    self._shard = self._next_shard()
+                part = tokens[: SHARD_TOKENS - len(self._shard)]
+                self._shard.add(part)
                 tokens = tokens[len(part) :]
         self._filled = 0
 
-    def _begin_shard(self) -> BinaryIO:
-        file = (self._aside / f"tokens-{len(self._shards):05d}.npy").open("wb")
-        self._shards.append(0)
-        self._write_header(file)
-        return file
+    def _next_shard(self) -> GrowingArray:
+        return GrowingArray(self._aside / f"tokens-{len(self._shards):05d}.npy", self._dtype)
 
     def _end_shard(self) -> None:
-        """Say how long it is, which is not known before; numpy leaves room for that."""
-        self._shard.seek(0)
-        self._write_header(self._shard)
+        self._shards.append(len(self._shard))
         self._shard.close()
-
-    def _write_header(self, file: BinaryIO) -> None:
-        facts = {"descr": self._dtype.str, "fortran_order": False, "shape": (self._shards[-1],)}
-        np.lib.format.write_array_header_1_0(file, facts)
 
 
 class TokenStore:

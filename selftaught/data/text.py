@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import count
 from typing import NamedTuple
 
+import numpy as np
+
 from selftaught.data.encoding import Encoding
 from selftaught.data.files import DataFile
 from selftaught.data.lines import flat, read_lines
@@ -19,13 +21,15 @@ LONGEST_LINE = 1 << 20  # bytes: a longer line of plain text is handed on in pie
 class Row(NamedTuple):  # a tuple, because millions are made: half the time of a frozen dataclass
     """A piece of text and where it stands; consecutive rows with one ``document`` are one document.
 
-    The rows of a plain text file, joined, are the file but for blank lines before the first row.
+    The rows of a plain text file, joined, are the file but for blank lines before the first row. ``ids`` are its
+    tokens, where they are known already.
     """
 
     text: str
     file: str
     line: int
     document: int
+    ids: np.ndarray | None = None
 
 
 class TextSource(ABC):

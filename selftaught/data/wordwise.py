@@ -30,7 +30,7 @@ class WordwiseEncoder:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
-        self._dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32)
+        self.dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32)  # of ids
         self._stand_alone = _words_stand_alone(tokenizer.backend)
         self._known: dict[str, bytes] = {}
 
@@ -45,7 +45,7 @@ class WordwiseEncoder:
         if len(new) > _NEW_SHARE * sum(map(len, words)):
             return self._directly(texts)
         self._known.update(zip(new, self._one_by_one(new), strict=True))
-        return [np.frombuffer(b"".join(map(self._known.__getitem__, some)), self._dtype) for some in words]
+        return [np.frombuffer(b"".join(map(self._known.__getitem__, some)), self.dtype) for some in words]
 
     def encode_split(
         self, texts: Sequence[str], starts: Sequence[Sequence[int]]
@@ -70,20 +70,20 @@ class WordwiseEncoder:
 
     def _placed(self, encoding: Any, begins: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
         ends = np.maximum.accumulate(np.array([end for _, end in encoding.offsets], np.int64))
-        return np.array(encoding.ids, self._dtype), np.searchsorted(ends, np.array(begins, np.int64), "right")
+        return np.array(encoding.ids, self.dtype), np.searchsorted(ends, np.array(begins, np.int64), "right")
 
     def _one_by_one(self, words: list[str]) -> Iterator[bytes]:
         """The ids of each word as bytes; many words go into one call, for a call costs more than a word."""
         groups = [words[i : i + _GROUP] for i in range(0, len(words), _GROUP)]
         encoded = self._tokenizer.backend.encode_batch(groups, is_pretokenized=True, add_special_tokens=False)
         for group, encoding in zip(groups, encoded, strict=True):
-            ids = np.array(encoding.ids, self._dtype).tobytes()
-            ends = np.searchsorted(np.array(encoding.word_ids), np.arange(len(group)), "right") * self._dtype.itemsize
+            ids = np.array(encoding.ids, self.dtype).tobytes()
+            ends = np.searchsorted(np.array(encoding.word_ids), np.arange(len(group)), "right") * self.dtype.itemsize
             for begin, end in pairwise([0, *ends.tolist()]):
                 yield ids[begin:end]
 
     def _directly(self, texts: Sequence[str]) -> list[np.ndarray]:
-        return [np.array(ids, self._dtype) for ids in self._tokenizer.encode(texts)]
+        return [np.array(ids, self.dtype) for ids in self._tokenizer.encode(texts)]
 
 
 def _words_stand_alone(backend: Tokenizer) -> bool:

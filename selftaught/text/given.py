@@ -1,10 +1,11 @@
 """What a run on text is given by its recipe to begin with: a network or word vectors, a teacher, a tokenizer."""
 
 from selftaught.console import note
+from selftaught.data.prepared import brings_tokens
 from selftaught.data.tokenise import TextTokenizer, load_tokenizer
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Objective
-from selftaught.pretrained import Pretrained, model_folder, open_pretrained, weights_sha256
+from selftaught.pretrained import Pretrained, open_pretrained, tokenizer_folder, weights_sha256
 from selftaught.recipe import Recipe
 from selftaught.word2vec.embedding import TokenVectors
 from selftaught.word2vec.model import WordModel, holds_words
@@ -61,10 +62,18 @@ def teacher_of(recipe: Recipe, objective: Objective) -> Pretrained | None:
     return found
 
 
+def with_own_tokenizer(recipe: Recipe) -> Recipe:
+    """With the tokenizer of a corpus that has tokens by it, where no other is asked for."""
+    model, corpus = recipe.model, recipe.data.path
+    if model.init or model.teacher or model.tokenizer or model.vocabulary or not corpus or not brings_tokens(corpus):
+        return recipe
+    return recipe.with_model(tokenizer=corpus)
+
+
 def given_tokenizer(recipe: Recipe) -> TextTokenizer | None:
     """That of the model to begin with, of the teacher, or the one asked for; all that are given must be one."""
     places = [place for place in (checkpoint_of(recipe), recipe.model.teacher, recipe.model.tokenizer) if place]
-    found = [load_tokenizer(model_folder(place)) for place in places]
+    found = [load_tokenizer(tokenizer_folder(place)) for place in places]
     if len({tokenizer.fingerprint for tokenizer in found}) > 1:
         raise SelftaughtError(
             "these have different tokenizers",

@@ -25,7 +25,14 @@ from selftaught.run.folder import Run
 from selftaught.text.building import new_learner
 from selftaught.text.costing import Built, cost, fitting_size, sharded_if_needed
 from selftaught.text.features import RunningProbe
-from selftaught.text.given import checkpoint_of, given_tokenizer, refuse_other_architecture, teacher_of, token_vectors
+from selftaught.text.given import (
+    checkpoint_of,
+    given_tokenizer,
+    refuse_other_architecture,
+    teacher_of,
+    token_vectors,
+    with_own_tokenizer,
+)
 from selftaught.text.held_out import TextBaseline, text_baseline
 from selftaught.text.settling import PRIVATE_BATCH, on_this_machine, with_batch, with_size
 
@@ -93,6 +100,7 @@ def prepare_pretraining(run: Run, recipe: Recipe) -> Pretraining:
         raise SelftaughtError(f"{recipe.model.size} is no decoder", do="the sizes of one are " + ", ".join(SIZES))
     for given in (init, teacher):
         refuse_other_architecture(objective, given)
+    recipe = recipe if private else with_own_tokenizer(recipe)
     tokenizer = given_tokenizer(recipe) or (byte_tokenizer() if private else None)
     device, data = pick_device(recipe.train.device), recipe.data  # a mistake here is told before the long reading
     probe = RunningProbe.of(data.labels, label=data.label, seed=recipe.train.seed) if data.labels else None

@@ -20,6 +20,7 @@ def prepare(
     without: str = "",
     personal: bool = False,
     held_out: str | None = None,
+    tokenizer: str | None = None,
     workers: int | None = None,
     engine: str = "pool",
     json: bool = False,
@@ -34,6 +35,7 @@ def prepare(
         without: Rules to leave out, with commas between; docs/prepare.md names them.
         personal: Replace e-mail addresses, ID, card and phone numbers by marks.
         held_out: An evaluation set; documents that share thirteen words in sequence with it are dropped.
+        tokenizer: A run or model folder, whose tokenizer makes the tokens of each shard; pretrain then need not.
         workers: Processes; all cores if not given.
         engine: pool, or ray for a Ray cluster.
         json: Print one JSON object.
@@ -45,6 +47,7 @@ def prepare(
         without=_names(without),
         personal=personal,
         held_out=held_out,
+        tokenizer=tokenizer,
     )
     refuse_own_data(data, out)
     with Place(out).locked(), open_engine(engine, workers) as hands:
@@ -57,6 +60,7 @@ def prepare(
         + _counts(manifest["dropped"]),
         f"rows        {manifest['rows']:,} read, {manifest['unreadable']:,} unreadable",
         *([f"personal    {sum(manifest['personal'].values()):,} removed{_counts(manifest['personal'])}"] * personal),
+        *([f"tokens      {manifest['tokens']['count']:,} by the tokenizer of {tokenizer}"] if tokenizer else []),
         f"corpus      {out}: {len(manifest['shards']):,} shards, {manifest['characters']:,} characters"
         + ("" if made else "; it was there already"),
         f"rejected    each is named in {out.rstrip('/')}/{REJECTED}",
