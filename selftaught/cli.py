@@ -29,6 +29,9 @@ VERBS = {
 }
 
 
+_RANKED = ("pretrain", "finetune")
+
+
 def build() -> App:
     """The command line; a verb's module is imported only when the verb is called."""
     app = App(
@@ -88,8 +91,9 @@ def _called(words: list[str]) -> None:
 
 def _refuse_alone(words: list[str]) -> None:
     """Of several processes only training can make use."""
-    if words and words[0] in VERBS and words[0] != "pretrain":
-        raise SelftaughtError(f"{words[0]} works in one process", do="start it without torchrun; pretrain has ranks")
+    if words and words[0] in VERBS and words[0] not in _RANKED:
+        do = f"start it without torchrun; {' and '.join(_RANKED)} have ranks"
+        raise SelftaughtError(f"{words[0]} works in one process", do=do)
 
 
 def end_on_sigterm() -> None:

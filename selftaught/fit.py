@@ -189,7 +189,7 @@ def fit(
         learner, optimizer: what the steps change; saved and restored with the checkpoints.
         check: called now and then, for held-out measures and probes; its numbers go into ``metrics.jsonl``.
         watch: sees every report; a sentence it returns is told to the user, once.
-        stop: asked before the first step and after each whether to end early.
+        stop: asked before the first step and after each whether to end early; if any rank says so, all do.
         memory: JSON-ready facts that ``check`` keeps from call to call; saved and restored with the checkpoints.
         gather: called on all ranks before ``check`` and at the end, to bring together what it measures.
         about: fingerprints of the data and the tokenizer, where they are not in the run folder.
@@ -231,11 +231,11 @@ def fit(
                     log.pending = check(progress) if check else {}
                     line.checked(log.pending)
                 log.write(report, line.per_second, line.waiting, always=bool(log.pending))
-                if stop():
-                    break
                 since = time.perf_counter() - saved_at
                 late = leads() and since >= max(plan.save_seconds, saver.took / _SAVING_SHARE)
-                ending, save = most(interrupted(), late)
+                stopping, ending, save = most(stop(), interrupted(), late)  # the others do not know what was measured
+                if stopping:
+                    break
                 saver.look()
                 if ending or save:
                     check_weights(learner, progress.step, progress.samples - report.samples, report.samples)

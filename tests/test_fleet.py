@@ -20,6 +20,7 @@ from selftaught.ranks import place, world
 from selftaught.schedule import Schedule
 
 from .joined import in_processes
+from .tasks.samples import TASKS, posed_by
 from .test_contract import Samples, learner_for, posed, samples_for, seeded
 
 KINDS = [lookup.find(name, lookup.OBJECTIVES) for name in lookup.names(lookup.OBJECTIVES)]
@@ -39,7 +40,7 @@ class Lesson:
         """The losses, and gradients and buffers of the last of two steps, of this process' share of the rows."""
         learner = wrap(copied(self.learner))
         fleet, optimizer = Fleet(learner), torch.optim.SGD(learner.parameters(), lr=0.05)
-        size = self.samples.count // world()
+        size = self.samples.count // RANKS * RANKS // world()
         rows = slice(place() * size, (place() + 1) * size)
         asked = [posed(self.objective, self.samples, self.spec, epoch=epoch, rows=rows) for epoch in range(STEPS)]
         gradients: dict[str, Tensor] = {}
@@ -62,8 +63,9 @@ def copied(learner: Learner) -> Learner:
 
 
 def questions(request: pytest.FixtureRequest) -> dict[str, Lesson]:
-    """Every objective there is, a sum, and a loss with a bias."""
+    """Every objective and every task there is, a sum, and a loss with a bias."""
     asked: list[Objective] = [kind() for kind in KINDS]
+    asked += [posed_by(kind) for kind in TASKS]
     asked += [Sum((MLM(), NSP())), Clip(kind="sigmoid")]
     found = {}
     for objective in asked:

@@ -10,6 +10,7 @@ import torch
 from selftaught import lookup
 from selftaught.backbones.teacher import Teacher, classifying_teacher
 from selftaught.data.examples import Columns, Examples, whole_text
+from selftaught.data.loader import Batches
 from selftaught.data.unchanged import short_digest
 from selftaught.errors import SelftaughtError
 from selftaught.facts import are_counts, shown, shown_fact
@@ -17,12 +18,14 @@ from selftaught.finetuning.arriving import Arrived, arrived_labels
 from selftaught.finetuning.learner import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
 from selftaught.finetuning.saved_task import save_task
 from selftaught.finetuning.stopping import best_file, fit_to_best
-from selftaught.fit import Outcome, Plan, gradient_steps
+from selftaught.fit import Outcome, Plan, begun, gradient_steps
 from selftaught.flamingo.folder import save_network
+from selftaught.fleet import bring_together
 from selftaught.machine import pick_device, pick_precision
 from selftaught.optim import adamw
 from selftaught.pretrained import Pretrained, head_parts, open_pretrained, open_towers
 from selftaught.randomness import derive
+from selftaught.ranks import leads, place, world
 from selftaught.recipe import Recipe
 from selftaught.run.curve import draw_curve
 from selftaught.run.durable import written_aside
@@ -48,6 +51,13 @@ class Ready:
     @property
     def task(self) -> Task[Any]:
         return self.made.samples.task
+
+    @property
+    def batches(self) -> Batches:
+        """What is trained on, for all ranks together."""
+        train = self.recipe.train
+        assert train.batch is not None
+        return self.made.batches(train.batch, train.workers)
 
     @property
     def facts(self) -> dict[str, dict[str, float]]:
@@ -163,30 +173,33 @@ def _teacher(place: str | None, student: Pretrained) -> Teacher | None:
 
 
 def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
-    """Train, or go on training; write the model and the reports.
+    """Train, or go on training; write the model and the reports. All ranks come here; the first has the report.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
     train, made = ready.recipe.train, ready.made
     assert train.rate is not None
-    assert train.batch is not None
-    optimizer = adamw(made.trained, train.rate, weight_decay=train.weight_decay)
-    plan, batches = Plan.of(train, unit="rows", per_sample=1, checks=CHECKS), made.batches(train.batch, train.workers)
+    trained = begun(made.trained, train)
+    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
+    plan = Plan.of(train, unit="rows", per_sample=1, checks=CHECKS)
     outcome = fit_to_best(
         run,
         made.learner,
-        made.trained,
+        trained,
         optimizer,
-        gradient_steps(made.trained, batches.starting, optimizer, plan),
+        gradient_steps(trained, ready.batches.shared(place(), world()).starting, optimizer, plan),
         plan,
         measures=made.stopping_measures if made.stop else None,
         patience=ready.task.patience,
+        gather=lambda: bring_together(made.trained, trained),
         about={
             "data": short_digest([repr(example) for example in ready.examples.examples]),
             "tokenizer": ready.pretrained.tokenizer.fingerprint[:12],
         },
     )
+    if not leads():
+        return {}
     report = _finish(run, ready, outcome)
     best_file(run).unlink(missing_ok=True)
     return report

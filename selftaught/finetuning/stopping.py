@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from selftaught.errors import SelftaughtError, saving
 from selftaught.fit import Outcome, Plan, Steps, end_if_interrupted, fit
 from selftaught.loop import Progress, Report
+from selftaught.ranks import leads
 from selftaught.run.folder import Run
 from selftaught.run.state import learner_tensors, restore_learner
 
@@ -49,21 +50,25 @@ def fit_to_best(
     *,
     measures: Measures | None,
     patience: int,
+    gather: Callable[[], None] = lambda: None,
     about: Mapping[str, str] = {},
 ) -> Outcome:
     """Fit, and leave the learner with its best weights; with those of the last step where nothing is set aside.
+
+    All ranks come here. Only the one that leads measures, and only its learner has the best weights then.
 
     Args:
         learner: what is measured and kept.
         trained: what is trained: the learner, or what holds it.
         measures: None where there are too few examples to set any aside.
         patience: so many checks in a row without a better score end the training.
-        about: see :func:`selftaught.fit.fit`.
+        gather, about: see :func:`selftaught.fit.fit`.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
     memory: dict[str, Any] = {}
+    measures = measures if leads() else None
 
     def check(progress: Progress) -> dict[str, Any]:
         if measures is None:
@@ -83,6 +88,7 @@ def fit_to_best(
         check=check,
         stop=lambda: memory.get("stale", 0) >= patience,
         memory=memory,
+        gather=gather,
         about=about,
     )
     end_if_interrupted(run, outcome)

@@ -14,10 +14,12 @@ from selftaught.decisions import AnyOf, OneOf
 from selftaught.errors import SelftaughtError
 from selftaught.facts import shown, shown_fact
 from selftaught.finetuning.stopping import best_file, fit_to_best, train_to_best
-from selftaught.fit import Plan, gradient_steps
+from selftaught.fit import Plan, begun, gradient_steps
+from selftaught.fleet import bring_together
 from selftaught.loop import Learner, train
 from selftaught.optim import adamw
 from selftaught.pictures.classifying import TASK
+from selftaught.ranks import leads, place, world
 from selftaught.recipe import Recipe, Train
 from selftaught.run.curve import draw_curve
 from selftaught.run.folder import Run
@@ -156,6 +158,13 @@ class Teaching(ABC):
         """Draws pages for a person to look at into the run; the lines of the report that show them."""
 
     @property
+    def batches(self) -> Batches:
+        """What is trained on, for all ranks together."""
+        train = self.recipe.train
+        assert train.batch is not None
+        return self.lesson.batches(train.batch, train.workers)
+
+    @property
     def counts(self) -> dict[str, float]:
         """Pictures or clips of each class."""
         counts: dict[str, float] = self.lesson.task.decision.counts([label for label in self.store.labels if label])
@@ -275,27 +284,29 @@ def _budget(train: Train, count: int, batch: int, pace: Pace) -> dict[str, Any]:
 
 
 def run_teaching(run: Run, ready: Teaching) -> dict[str, Any]:
-    """Train, or go on training; write the model and the reports.
+    """Train, or go on training; write the model and the reports. All ranks come here; the first has the report.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
     train, lesson = ready.recipe.train, ready.lesson
     assert train.rate is not None
-    assert train.batch is not None
-    optimizer = adamw(lesson.learner, train.rate, weight_decay=train.weight_decay)
+    trained = begun(lesson.learner, train)
+    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
     plan = Plan.of(train, unit=ready.kind, per_sample=1, checks=_CHECKS)
-    batches = lesson.batches(train.batch, train.workers)
     outcome = fit_to_best(
         run,
         lesson.learner,
-        lesson.learner,
+        trained,
         optimizer,
-        gradient_steps(lesson.learner, batches.starting, optimizer, plan),
+        gradient_steps(trained, ready.batches.shared(place(), world()).starting, optimizer, plan),
         plan,
         measures=lesson.stopping_measures if len(lesson.stop) else None,
         patience=_PATIENCE,
+        gather=lambda: bring_together(lesson.learner, trained),
     )
+    if not leads():
+        return {}
     lesson.learner.eval()
     lesson.classifier.save(run)
     draw_curve(run.metrics, run.folder / "curve.png", {}, f"{TASK} from {ready.recipe.model.init}")

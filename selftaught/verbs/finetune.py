@@ -1,5 +1,6 @@
 """``selftaught finetune``: teach a pretrained model a task from labels."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,7 +16,8 @@ from selftaught.pictures.finetuning import prepare_picture_finetuning
 from selftaught.pictures.model import holds_picture_model
 from selftaught.pictures.teaching import Teaching, run_teaching
 from selftaught.pretrained import model_folder
-from selftaught.recipe import compose, settled
+from selftaught.ranks import agreed, leads, place, world
+from selftaught.recipe import Recipe, compose, read_recipe, settled
 from selftaught.run.durable import replace_file
 from selftaught.run.folder import Run
 from selftaught.run.report import finetuned_lines, finished
@@ -97,28 +99,53 @@ def finetune(
     asked = compose(given, file=Path(recipe) if recipe else None, settings=set_ or ())
     begun_from, pictured = Path(run), holds_picture_model(run) and not asked.model.text_init
     new = Run(Path(out) if out else begun_from.with_name(f"{begun_from.resolve().name}-{task}"))
+    if not leads():
+        return _led(new, pictured)
     with new.locked():
         before = settled(new.recipe, asked)
         if before is not None and (done := finished(new, "finetune")) is not None:
+            agreed(False)
             note(f"{new.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(new.folder)  # it may have been moved
             return tell(done, finetuned_lines(done), json=json)
-        ready: Ready | Teaching
-        if pictured and find_task(asked.objective.name).reads_pictures:
-            raise SelftaughtError(
-                "this network over pictures has no language model beside it", where=str(run), do=NO_LANGUAGE
-            )
-        if pictured and holds_videos(asked.data.path):
-            ready = prepare_clip_finetuning(new, before or asked)
-        elif pictured:
-            ready = prepare_picture_finetuning(new, before or asked)
-        else:
-            model_folder(asked.model.text_init or begun_from)  # a wrong model is told of before its labels are read
-            ready = prepare_finetuning(before or asked)
+        ready = _prepared(new, before or asked, pictured)
         for line in ready.lines():
             note(line)
         if dry_run:
+            agreed(False)
             return tell(ready.to_json(), ["dry run: nothing was trained"], json=json)
+        ready.batches.shared(place(), world())  # or refuse before anything is written
         replace_file(new.recipe, ready.recipe.to_yaml())
-        report = run_teaching(new, ready) if isinstance(ready, Teaching) else run_finetuning(new, ready)
+        agreed(True)  # the others train along from here
+        report = _run(new, ready)
     return tell(report, finetuned_lines(report), json=json)
+
+
+def _led(new: Run, pictured: bool) -> dict[str, Any]:
+    """What the other ranks do: wait until the first has prepared the run, if it does not end with that, and train."""
+    if agreed(None):
+        _run(new, _prepared(replace(new, prepared=True), read_recipe(new.recipe), pictured))
+    return {}
+
+
+def _prepared(new: Run, asked: Recipe, pictured: bool) -> Ready | Teaching:
+    """What the run needs, by what its model is made for.
+
+    Args:
+        pictured: whether that is a network over pictures alone.
+    """
+    assert asked.model.init is not None
+    if pictured and find_task(asked.objective.name).reads_pictures:
+        raise SelftaughtError(
+            "this network over pictures has no language model beside it", where=asked.model.init, do=NO_LANGUAGE
+        )
+    if pictured and holds_videos(asked.data.path):
+        return prepare_clip_finetuning(new, asked)
+    if pictured:
+        return prepare_picture_finetuning(new, asked)
+    model_folder(asked.model.text_init or asked.model.init)  # a wrong model is told of before its labels are read
+    return prepare_finetuning(asked)
+
+
+def _run(new: Run, ready: Ready | Teaching) -> dict[str, Any]:
+    return run_teaching(new, ready) if isinstance(ready, Teaching) else run_finetuning(new, ready)

@@ -140,7 +140,7 @@ def pretrain(
     with run.locked():
         before = settled(run.recipe, asked)
         if before is not None and (done := finished(run, "pretrain")) is not None:
-            agreed(_END)
+            agreed(False)
             note(f"{run.folder} is finished; nothing was trained. For another run choose another --out.")
             done["run"] = str(run.folder)  # it may have been moved
             forget_key(run)  # of a private run that was killed right after its report
@@ -149,7 +149,7 @@ def pretrain(
         for line in ready.plan.lines():
             note(line)
         if dry_run or preview:
-            agreed(_END)
+            agreed(False)
         if dry_run:
             return tell(ready.plan.to_json(), ["dry run: nothing was trained"], json=json)
         if preview:
@@ -167,7 +167,7 @@ def pretrain(
         )
         own = f'objective="{own}", ' if own else ""
         note(f'in Python   selftaught.pretrain("{asked.data.path}", {own}recipe="{run.recipe}", out="NEW")')
-        agreed(_TRAIN)
+        agreed(True)  # the others train along from here
         report = way.run(run, ready)
     return tell(report, way.summary(report), json=json)
 
@@ -180,12 +180,9 @@ def _cost(ready: Any) -> dict[str, Any]:
     return found
 
 
-_TRAIN, _END = "train", "end"  # what the rank that leads tells the others to do
-
-
 def _led(run: Run, way: "_Way") -> dict[str, Any]:
     """What the other ranks do: wait until the first has prepared the run, if it does not end with that, and train."""
-    if agreed(None) == _TRAIN:
+    if agreed(None):
         ready = way.prepare(replace(run, prepared=True), read_recipe(run.recipe))
         fit_recipe(run, ready.learner, ready.batches, ready.recipe.train)
     return {}
