@@ -26,17 +26,31 @@ class Draw:
     rows: list[int]
 
 
-def draw_seeds(seed: int, count: int) -> list[int]:
-    """A seed for each draw, and for the network that is untrained beside it."""
-    return [derive("verdict", seed, i) % 2**31 for i in range(count)]
+@dataclass(frozen=True)
+class Drawing:
+    """How rows are drawn.
 
+    Args:
+        budgets: labels a class, or examples in all where there are no classes; None for all.
+        times: at each budget; as many networks are untrained.
+        seed: of the draws.
+    """
 
-def few_label_draws(labels: Sequence[str], budgets: Sequence[int | None], seeds: Sequence[int]) -> list[Draw]:
-    """Budgets that differ, each with its draws of rows; a budget no class can fill any more means all rows."""
-    most = int(max(np.unique(labels, return_counts=True)[1]))
-    differing = [b for b in budgets if b is not None and b < most] + ([None] if None in budgets else [])
-    return [
-        Draw(budget, seed, few_label_subset(labels, budget, seed).tolist())
-        for budget in differing or [None]
-        for seed in seeds
-    ]
+    budgets: Sequence[int | None]
+    times: int
+    seed: int
+
+    @property
+    def seeds(self) -> list[int]:
+        """One for each draw at a budget, and for the network that is untrained beside it."""
+        return [derive("verdict", self.seed, i) % 2**31 for i in range(self.times)]
+
+    def of(self, labels: Sequence[str]) -> list[Draw]:
+        """Budgets that differ, each with its draws of rows; a budget no class can fill any more means all rows."""
+        most = int(max(np.unique(labels, return_counts=True)[1]))
+        differing = [b for b in self.budgets if b is not None and b < most] + ([None] if None in self.budgets else [])
+        return [
+            Draw(budget, seed, few_label_subset(labels, budget, seed).tolist())
+            for budget in differing or [None]
+            for seed in self.seeds
+        ]

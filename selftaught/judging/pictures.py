@@ -1,7 +1,7 @@
 """The judgement behind ``selftaught verdict`` on pictures: features beside raw pixels and the network untrained."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ import numpy as np
 
 from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
-from selftaught.judging.draws import Draw
+from selftaught.judging.draws import Draw, Drawing
 from selftaught.judging.seen import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
 from selftaught.judging.verdict import PROBE, UNTRAINED_PROBE, Verdict
 from selftaught.metrics.near_pictures import TOLD_APART, nearly_among, thumbnails
@@ -138,9 +138,7 @@ def judge_pictures(
     pictures: LabelledPictures,
     seen: Path | None,
     *,
-    budgets: Sequence[int | None],
-    seeds: int,
-    seed: int,
+    drawing: Drawing,
     finetune: bool,
     tell: Callable[[str], None],
     options: Mapping[str, Any],
@@ -155,7 +153,7 @@ def judge_pictures(
     sizes = f"{len(pictures.train)} to learn from, {len(pictures.test)} to be tested on"
     tell(f"labels      {pictures.description}: {sizes}")
     overlap, nearly = _overlap(pictures.test, seen)
-    judge = PictureJudge(budgets, seeds, seed, tell, model=model, pictures=pictures, options=options)
+    judge = PictureJudge(drawing, tell, model=model, pictures=pictures, options=options)
     found = judge.run(finetune=finetune)
     files = None if overlap is None else tuple(pictures.test_files[i] for i in np.flatnonzero(overlap))
     near = tuple(pictures.test_files[i] for i in np.flatnonzero(nearly))

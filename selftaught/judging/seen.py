@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from selftaught.judging.draws import Draw, draw_seeds, few_label_draws
+from selftaught.judging.draws import Draw, Drawing
 from selftaught.judging.verdict import CONTROL, FINETUNED, PROBE, UNTRAINED_FINETUNED, Verdict, better
 from selftaught.metrics.efficiency import Point, labels_saved, verdict_sentence
 from selftaught.metrics.knn import knn_predict
@@ -25,8 +25,7 @@ class SeenJudge(ABC):
     """Scores every method at every budget with every seed.
 
     Args:
-        budgets: labels a class; None for all.
-        seeds: how many draws of labels, and untrained networks.
+        drawing: of labels.
         tell: hears what is being done.
     """
 
@@ -36,9 +35,7 @@ class SeenJudge(ABC):
     baselines: ClassVar[tuple[str, ...]]
     """The methods that the network must beat."""
 
-    budgets: Sequence[int | None]
-    seeds: int
-    seed: int
+    drawing: Drawing
     tell: Callable[[str], None]
     drawn: dict[str, list[list[int]]] = field(default_factory=dict, init=False)
     _scores: dict[tuple[str, int | None], list[float]] = field(default_factory=dict, init=False)
@@ -73,8 +70,7 @@ class SeenJudge(ABC):
     def run(self, *, finetune: bool) -> Verdict:
         """Score everything; ``finetune`` adds the fine-tuned networks, which take longer than all the rest."""
         began = time.perf_counter()
-        seeds = draw_seeds(self.seed, self.seeds)
-        draws = few_label_draws(self.train_labels, self.budgets, seeds)
+        draws = self.drawing.of(self.train_labels)
         for draw in draws:
             self._sizes[draw.budget] = len(draw.rows)
             self.drawn.setdefault(str(draw.budget or "all"), []).append(draw.rows)
@@ -84,7 +80,7 @@ class SeenJudge(ABC):
         count = len(self.train_labels) + len(self.test_labels)
         self.tell(f"features    of {count:,} {self.kind}, trained and untrained")
         self.by_features(draws, None)
-        for seed in seeds:
+        for seed in self.drawing.seeds:
             self.by_features([draw for draw in draws if draw.seed == seed], seed)
         for number, draw in enumerate(draws if finetune else []):
             place = f"fine-tuning {number + 1} of {len(draws)}"

@@ -10,7 +10,7 @@ import numpy as np
 
 from selftaught.data.examples import Examples, place
 from selftaught.errors import SelftaughtError
-from selftaught.judging.draws import Draw, draw_seeds, few_label_draws
+from selftaught.judging.draws import Draw, Drawing
 from selftaught.judging.splitting import Split, example_notes, few_rows_notes, overlapping_rows, split_examples
 from selftaught.judging.subject import Subject
 from selftaught.judging.verdict import (
@@ -44,18 +44,14 @@ class Judge:
         subject: the model.
         make: the task that examples pose.
         split: the labelled rows.
-        budgets: examples a class, or in all where there are no classes; None for all.
-        seeds: how many draws of examples, and untrained networks.
-        seed: the first of them.
+        drawing: of examples.
         tell: hears what is being done.
     """
 
     subject: Subject
     make: Callable[[Sequence[Any]], Task[Any]]
     split: Split
-    budgets: Sequence[int | None]
-    seeds: int
-    seed: int
+    drawing: Drawing
     tell: Callable[[str], None]
     drawn: dict[str, list[list[str]]] = field(default_factory=dict)
     baselines: list[str] = field(default_factory=list)
@@ -120,11 +116,8 @@ class Judge:
             for (method, budget), scores in self._scores.items()
         ]
 
-    def _seeds(self) -> list[int]:
-        return draw_seeds(self.seed, self.seeds)
-
     def _draws(self) -> list[Draw]:
-        draws = few_label_draws(self._strata, self.budgets, self._seeds())
+        draws = self.drawing.of(self._strata)
         for draw in draws:
             self._sizes[draw.budget] = len(draw.rows)
             self.drawn.setdefault(str(draw.budget or "all"), []).append([place(one) for one in self._train(draw)])
@@ -148,7 +141,7 @@ class Judge:
             self.baselines.append(WORDS_SPREAD)
         self.tell(f"probe       features of {len(texts):,} texts, trained and untrained")
         self._judge_features((PROBE, SPREAD), draws, self.subject.features(texts), places, seen)
-        for seed in self._seeds():
+        for seed in self.drawing.seeds:
             same, untrained = [draw for draw in draws if draw.seed == seed], self.subject.features(texts, seed)
             self._judge_features((UNTRAINED_PROBE, UNTRAINED_SPREAD), same, untrained, places, seen)
 
@@ -159,7 +152,7 @@ class Judge:
             return drawn
         others = np.setdiff1d(np.arange(len(self.split.train)), drawn)
         room = max(MOST_TEXTS - len(drawn), 0)
-        return [*drawn, *np.random.default_rng(self.seed).permutation(others)[:room].tolist()]
+        return [*drawn, *np.random.default_rng(self.drawing.seed).permutation(others)[:room].tolist()]
 
     def _judge_features(
         self,
@@ -204,9 +197,7 @@ def judge(
     found: Examples[Any],
     test: Examples[Any] | None,
     *,
-    budgets: Sequence[int | None],
-    seeds: int,
-    seed: int,
+    drawing: Drawing,
     finetune: bool,
     tell: Callable[[str], None],
 ) -> tuple[Verdict, Judge]:
@@ -225,10 +216,10 @@ def judge(
     def make(examples: Sequence[Any]) -> Task[Any]:
         return make_task(task, examples, options)
 
-    split = split_examples(make(found.examples), found, test, seed)
+    split = split_examples(make(found.examples), found, test, drawing.seed)
     tell(f"labels      {found.description}: {len(split.train)} to learn from, {len(split.test)} to be tested on")
     overlap, nearly, not_looked_at = overlapping_rows(subject, split.test)
-    judge = Judge(subject, make, split, budgets, seeds, seed, tell)
+    judge = Judge(subject, make, split, drawing, tell)
     tuned = finetune or not judge.has_probe
     if tuned and not subject.can_be_finetuned:
         raise SelftaughtError(

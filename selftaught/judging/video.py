@@ -1,7 +1,7 @@
 """The judgement behind ``selftaught verdict`` on clips: features beside one frame alone, pixels and the untrained."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ import numpy as np
 
 from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import VideoStore, clip_digests, prepare_videos
-from selftaught.judging.draws import Draw
+from selftaught.judging.draws import Draw, Drawing
 from selftaught.judging.seen import KNN, MAJORITY, UNTRAINED_KNN, SeenJudge, set_aside_notes
 from selftaught.judging.verdict import PROBE, UNTRAINED_PROBE, Verdict
 from selftaught.metrics.sampling import split_train_test
@@ -128,9 +128,7 @@ def judge_clips(
     clips: LabelledClipSet,
     seen: Path | None,
     *,
-    budgets: Sequence[int | None],
-    seeds: int,
-    seed: int,
+    drawing: Drawing,
     finetune: bool,
     tell: Callable[[str], None],
 ) -> tuple[Verdict, ClipJudge]:
@@ -142,7 +140,7 @@ def judge_clips(
     """
     tell(f"labels      {clips.learn.description}: {len(clips.train)} to learn from, {len(clips.test)} to be tested on")
     overlap = _overlap(clips, seen)
-    judge = ClipJudge(budgets, seeds, seed, tell, model=model, clips=clips)
+    judge = ClipJudge(drawing, tell, model=model, clips=clips)
     found = judge.run(finetune=finetune)
     files = None if overlap is None else tuple(clips.held.files[i] for i in overlap)
     return replace(found, overlap=files, notes=clips.notes), judge

@@ -1,7 +1,9 @@
 """``selftaught verdict``: did self-supervision help?"""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from cyclopts import Parameter
 
@@ -10,7 +12,7 @@ from selftaught.data.examples import Columns
 from selftaught.data.video_source import holds_videos
 from selftaught.errors import SelftaughtError
 from selftaught.finetuning.saved_task import saved_task
-from selftaught.judging.draws import BUDGETS, SEEDS
+from selftaught.judging.draws import BUDGETS, SEEDS, Drawing
 from selftaught.judging.pairs import zero_shot_line, zero_shot_of
 from selftaught.judging.pictures import judge_pictures, read_labelled
 from selftaught.judging.subject import Network, Subject, Words
@@ -79,37 +81,23 @@ def verdict(
         json: Print one JSON object.
     """
     _check_numbers(seeds, seed)
-    sizes = _budgets(budgets)
+    drawing = Drawing(_budgets(budgets), seeds, seed)
     if holds_picture_model(run):
         _refuse_taught(run)
         _refuse_text(task, {"--text": text, "--second": second, "--set": set_})
-        return (_of_videos if holds_videos(labels) else _of_pictures)(
-            run, labels, test, label, sizes, seeds, seed, finetune, out, device, json=json
-        )
-    subject = _subject(run, device)
-    import_own(task)
-    kind, options = find_task(task), compose({}, settings=set_ or ()).objective.options
-    columns = Columns(text, second, label)
-    learn = kind.read(labels, columns)
-    held = kind.read(test, columns) if test else None
-    place = Run(Path(out) if out else default_folder(subject, run))
+        kind = _of_videos if holds_videos(labels) else _of_pictures
+        judged = partial(kind, run, labels, test, label, device, drawing, finetune)
+        usual = Path(run) if Run(Path(run)).recipe.exists() else Path("runs") / f"verdict-{Path(run).name}"
+    else:
+        subject = _subject(run, device)
+        judged = partial(_of_texts, subject, labels, test, Columns(text, second, label), task, set_, drawing, finetune)
+        usual = default_folder(subject, run)
+    place = Run(Path(out) if out else usual)
     with place.locked():
-        found, details = judge(
-            subject,
-            task,
-            options,
-            learn,
-            held,
-            budgets=sizes,
-            seeds=seeds,
-            seed=seed,
-            finetune=finetune,
-            tell=note,
-        )
-        report = {**found.to_json(), "labels": labels, "test": test}
+        found, rows, lines, more = judged(place.folder)
+        report = {**found.to_json(), "labels": labels, "test": test, **more}
         draw_efficiency(found.of_metric(), place.folder / "verdict.png")
-        replace_file(place.folder / "verdict_rows.json", dump(rows_used(details)))
-        lines = _lines(found)
+        replace_file(place.folder / "verdict_rows.json", dump(rows))
         write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
     return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
 
@@ -120,47 +108,62 @@ def _refuse_text(task: str, asked: dict[str, Any]) -> None:
         raise SelftaughtError(f"{given[0]} is for text, and this run is one of pictures", do="leave it out")
 
 
+class _Judged(NamedTuple):
+    """What came out.
+
+    Args:
+        rows: which were learned from, and tested on.
+        lines: for the terminal and the report.
+        more: facts for the report.
+    """
+
+    found: Verdict
+    rows: Any
+    lines: list[str]
+    more: Mapping[str, Any] = {}
+
+
+def _of_texts(
+    subject: Subject,
+    labels: str,
+    test: str | None,
+    columns: Columns,
+    task: str,
+    settings: list[str] | None,
+    drawing: Drawing,
+    finetune: bool,
+    folder: Path,
+) -> _Judged:
+    import_own(task)
+    kind, options = find_task(task), compose({}, settings=settings or ()).objective.options
+    learn = kind.read(labels, columns)
+    held = kind.read(test, columns) if test else None
+    found, details = judge(subject, task, options, learn, held, drawing=drawing, finetune=finetune, tell=note)
+    return _Judged(found, rows_used(details), _lines(found))
+
+
 def _of_pictures(
     run: Place,
     labels: str,
     test: str | None,
     label: str | None,
-    budgets: tuple[int | None, ...],
-    seeds: int,
-    seed: int,
-    finetune: bool,
-    out: Place | None,
     device: str | None,
-    *,
-    json: bool,
-) -> dict[str, Any]:
-    where, origin = pick_device(device), Run(Path(run))
+    drawing: Drawing,
+    finetune: bool,
+    folder: Path,
+) -> _Judged:
+    where, seen = pick_device(device), Path(run) / "pictures" / "pictures.npy"
     model = PictureModel.load(run, pick_precision(where))
     model.backbone.to(where)
-    default = Path(run) if origin.recipe.exists() else Path("runs") / f"verdict-{Path(run).name}"
-    place = Run(Path(out) if out else default)
-    with place.locked():
-        pictures = read_labelled(labels, test, place.folder / "labelled", model.spec.resolution, seed, label=label)
-        seen = origin.folder / "pictures" / "pictures.npy"
-        found, details = judge_pictures(
-            model,
-            pictures,
-            seen,
-            budgets=budgets,
-            seeds=seeds,
-            seed=seed,
-            finetune=finetune,
-            tell=note,
-            options=inherited(run),
-        )
-        shown = zero_shot_of(Path(run), pictures, where) if holds_pair_model(run) else None
-        report = {**found.to_json(), "labels": labels, "test": test, **({"zero_shot": shown} if shown else {})}
-        draw_efficiency(found.of_metric(), place.folder / "verdict.png")
-        replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
-        lines = _lines(found, "have the pixels of a picture it was pretrained on")
-        lines += [zero_shot_line(shown, found.curve)] if shown else []
-        write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
-    return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
+    pictures = read_labelled(labels, test, folder / "labelled", model.spec.resolution, drawing.seed, label=label)
+    found, details = judge_pictures(
+        model, pictures, seen, drawing=drawing, finetune=finetune, tell=note, options=inherited(run)
+    )
+    lines = _lines(found, "have the pixels of a picture it was pretrained on")
+    if not holds_pair_model(run):
+        return _Judged(found, details.drawn, lines)
+    shown = zero_shot_of(Path(run), pictures, where)
+    return _Judged(found, details.drawn, [*lines, zero_shot_line(shown, found.curve)], {"zero_shot": shown})
 
 
 def _of_videos(
@@ -168,31 +171,17 @@ def _of_videos(
     labels: str,
     test: str | None,
     label: str | None,
-    budgets: tuple[int | None, ...],
-    seeds: int,
-    seed: int,
-    finetune: bool,
-    out: Place | None,
     device: str | None,
-    *,
-    json: bool,
-) -> dict[str, Any]:
-    where, origin = pick_device(device), Run(Path(run))
+    drawing: Drawing,
+    finetune: bool,
+    folder: Path,
+) -> _Judged:
+    where, seen = pick_device(device), Path(run) / "clips"
     model = VideoModel.load(run, pick_precision(where))
     model.picture.backbone.to(where)
-    default = Path(run) if origin.recipe.exists() else Path("runs") / f"verdict-{Path(run).name}"
-    place = Run(Path(out) if out else default)
-    with place.locked():
-        clips = read_labelled_clips(labels, test, place.folder / "labelled", model, seed, label=label)
-        found, details = judge_clips(
-            model, clips, origin.folder / "clips", budgets=budgets, seeds=seeds, seed=seed, finetune=finetune, tell=note
-        )
-        report = {**found.to_json(), "labels": labels, "test": test}
-        draw_efficiency(found.of_metric(), place.folder / "verdict.png")
-        replace_file(place.folder / "verdict_rows.json", dump(details.drawn))
-        lines = _lines(found, "have the pixels of a clip it was pretrained on")
-        write_report(place, report, [f"Labels: `{labels}`", "", "```", *lines, "```", "", "![scores](verdict.png)"])
-    return tell(report, [*lines, f"report      {place.folder}/report.md, verdict.png, verdict_rows.json"], json=json)
+    clips = read_labelled_clips(labels, test, folder / "labelled", model, drawing.seed, label=label)
+    found, details = judge_clips(model, clips, seen, drawing=drawing, finetune=finetune, tell=note)
+    return _Judged(found, details.drawn, _lines(found, "have the pixels of a clip it was pretrained on"))
 
 
 def _subject(run: Place, device: str | None) -> Subject:
