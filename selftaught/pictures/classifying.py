@@ -1,13 +1,11 @@
 """Telling classes of pictures: the objective whose hidden thing is a label, and a fine-tuned network in use."""
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -18,15 +16,10 @@ from selftaught.backbones.vision import (
     picture_backbone,
     save_picture_classifier,
 )
-from selftaught.console import dump
-from selftaught.data.files import read_json
 from selftaught.data.picture_store import Pictures
-from selftaught.data.values import is_label_list, split_labels
-from selftaught.decisions import AnyOf, OneOf, class_weights
-from selftaught.errors import SelftaughtError
-from selftaught.lookup import checked
 from selftaught.loop import Learner
-from selftaught.objective import Batch, Objective, Spec, Sums
+from selftaught.objective import Batch, Spec, Sums
+from selftaught.pictures.classes import ClassifySeen, head_parts, load_taught, save_classes
 from selftaught.pictures.model import PictureModel, picture_folder, states_of
 from selftaught.pretext.image import Views
 from selftaught.pretext.pictures import one_view
@@ -36,44 +29,23 @@ from selftaught.run.folder import Run
 from selftaught.task import Answer
 
 FILE = "task.json"
-TASK = "classify"
-_PART = "heads."
 
 
 @dataclass(frozen=True)
-class ClassifyPictures(Objective):
+class ClassifyPictures(ClassifySeen):
     """Predict one of several classes of a picture, or all that apply.
 
     Args:
-        classes: their names; the order is that of the logits.
-        weights, smoothing: see :class:`selftaught.decisions.OneOf`.
-        several: whether a picture has any number of labels; so it is where all labels are JSON lists. If set, ``|``
-            and ``;`` part the labels of a string as well.
+        classes, weights, smoothing, several: see :class:`ClassifySeen`.
         area, flip, jitter: how a picture is changed while it is learned from, see
             :class:`selftaught.pretext.image.Views`; in use it is not.
     """
 
     stream: ClassVar[str] = IMAGE
 
-    classes: tuple[str, ...]
-    weights: tuple[float, ...] = ()
-    smoothing: float = 0.0
-    several: bool = False
     area: float = 0.5
     flip: float = 0.5
     jitter: float = 0.2
-
-    @property
-    def name(self) -> str:
-        return TASK
-
-    @classmethod
-    def of(cls, labels: Sequence[str], **options: Any) -> Self:
-        """The task that these labels pose; ``options`` are fields, and win over what is found."""
-        several = options.setdefault("several", all(map(is_label_list, labels)))
-        classes = tuple(sorted({name for label in labels for name in (split_labels(label) if several else [label])}))
-        options.setdefault("weights", () if several else class_weights(labels, classes))
-        return cls(classes=classes, **options)
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``pixels`` uint8 [B, 3, H, W] and ``label``: a view of each, float."""
@@ -86,10 +58,6 @@ class ClassifyPictures(Objective):
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
         """Cross-entropy in nats; see :mod:`selftaught.decisions`."""
         return self.decision.loss(heads(features.mean(1)).float(), batch["label"])
-
-    @property
-    def decision(self) -> OneOf | AnyOf:
-        return (AnyOf if self.several else OneOf)(self.classes, self.weights, self.smoothing)
 
 
 @dataclass(frozen=True)
@@ -147,10 +115,9 @@ class PictureClassifier:
                 self.model.save_processor(folder)
             else:
                 self.model.save(folder)
-            fields = asdict(self.task)
-            (folder / FILE).write_text(dump({"task": TASK, "fields": fields}, indent=1), encoding="utf-8")
+            save_classes(folder / FILE, self.task)
         if not holds_classes(backbone):
-            run.save_parts({_PART + name: tensor.detach().cpu() for name, tensor in self.head.state_dict().items()})
+            run.save_parts(head_parts(self.head))
 
     @classmethod
     def load(cls, place: str | Path, precision: str = "fp32") -> "PictureClassifier | None":
@@ -164,13 +131,10 @@ class PictureClassifier:
         file, beside = folder / FILE, folder.parent / "heads.safetensors"
         if not file.is_file():
             return None
-        try:
-            fields = read_json(file)["fields"]
-            task = ClassifyPictures(**checked(ClassifyPictures, TASK, fields))
-            head = nn.Linear(model.backbone.width, len(task.classes))
-            parts = load_picture_head(folder) or load_file(beside)
-            head.load_state_dict({name.removeprefix(_PART): part for name, part in parts.items()})
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
-            what = f"what this network was taught cannot be read: {error}"
-            raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error
+        task, head = load_taught(
+            file,
+            ClassifyPictures,
+            lambda classes: nn.Linear(model.backbone.width, classes),
+            lambda: load_picture_head(folder) or load_file(beside),
+        )
         return cls(model, task, head)

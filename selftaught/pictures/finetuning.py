@@ -9,7 +9,8 @@ from selftaught.data.picture_source import open_pictures
 from selftaught.data.picture_store import PictureStore, prepare_pictures
 from selftaught.lookup import checked
 from selftaught.machine import pick_device, pick_precision
-from selftaught.pictures.classifying import TASK, ClassifyPictures
+from selftaught.pictures.classes import TASK
+from selftaught.pictures.classifying import ClassifyPictures
 from selftaught.pictures.lessons import PictureLesson, inherited, prepare_lesson
 from selftaught.pictures.model import PictureModel
 from selftaught.pictures.teaching import Teaching, refuse_text_tasks, require_classes, require_known, resolved

@@ -18,7 +18,7 @@ from selftaught.fit import Plan, begun, gradient_steps
 from selftaught.fleet import bring_together
 from selftaught.loop import Learner, train
 from selftaught.optim import adamw
-from selftaught.pictures.classifying import TASK
+from selftaught.pictures.classes import TASK
 from selftaught.ranks import leads, place, world
 from selftaught.recipe import Recipe, Train
 from selftaught.run.curve import draw_curve

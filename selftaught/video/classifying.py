@@ -4,26 +4,20 @@ model/clip_task.json   the classes, beside the network; the head's weights are t
 """
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from selftaught.backbones.video import VIDEO, ClipHead, VideoBackbone, video_backbone
-from selftaught.console import dump
-from selftaught.data.files import read_json
-from selftaught.data.values import is_label_list, split_labels
 from selftaught.data.video_store import Clips, VideoStore
-from selftaught.decisions import AnyOf, OneOf, class_weights
-from selftaught.errors import SelftaughtError
-from selftaught.lookup import checked
 from selftaught.loop import Learner
-from selftaught.objective import Batch, Objective, Spec, Sums
+from selftaught.objective import Batch, Spec, Sums
+from selftaught.pictures.classes import ClassifySeen, head_parts, load_taught, save_classes
 from selftaught.pictures.model import picture_folder
 from selftaught.pretext.image import Views
 from selftaught.pretext.video import one_view_of_clips
@@ -34,18 +28,14 @@ from selftaught.task import Answer
 from selftaught.video.model import VideoModel
 
 FILE = "clip_task.json"
-TASK = "classify"
-_PART = "heads."
 
 
 @dataclass(frozen=True)
-class ClassifyClips(Objective):
+class ClassifyClips(ClassifySeen):
     """Predict one of several classes of a clip, or all that apply.
 
     Args:
-        classes: their names; the order is that of the logits.
-        weights, smoothing: see :class:`selftaught.decisions.OneOf`.
-        several: whether a clip has any number of labels; so it is where all labels are JSON lists.
+        classes, weights, smoothing, several: see :class:`ClassifySeen`.
         seen: frames of a window that are looked at, evenly.
         area, flip, jitter: how a clip is changed while it is learned from, all its frames alike, see
             :class:`selftaught.pretext.image.Views`. It is not mirrored: to the left is not to the right.
@@ -53,10 +43,6 @@ class ClassifyClips(Objective):
 
     stream: ClassVar[str] = VIDEO
 
-    classes: tuple[str, ...]
-    weights: tuple[float, ...] = ()
-    smoothing: float = 0.0
-    several: bool = False
     seen: int = 8
     area: float = 0.6
     flip: float = 0.0
@@ -65,18 +51,6 @@ class ClassifyClips(Objective):
     def __post_init__(self) -> None:
         if self.seen < 2:
             raise ValueError(f"2 frames at least are looked at, not {self.seen}")
-
-    @property
-    def name(self) -> str:
-        return TASK
-
-    @classmethod
-    def of(cls, labels: Sequence[str], **options: Any) -> Self:
-        """The task that these labels pose; ``options`` are fields, and win over what is found."""
-        several = options.setdefault("several", all(map(is_label_list, labels)))
-        classes = tuple(sorted({name for label in labels for name in (split_labels(label) if several else [label])}))
-        options.setdefault("weights", () if several else class_weights(labels, classes))
-        return cls(classes=classes, **options)
 
     def pretext(self, samples: Batch, spec: Spec, rng: Randomness) -> Batch:
         """From ``frames`` uint8 [B, T, 3, H, W] and ``label``: a view of some frames of each, float."""
@@ -95,10 +69,6 @@ class ClassifyClips(Objective):
     def loss(self, features: Tensor, heads: nn.Module, batch: Batch) -> Sums:
         """Cross-entropy in nats; see :mod:`selftaught.decisions`."""
         return self.decision.loss(heads(features.mean(2)).float(), batch["label"])
-
-    @property
-    def decision(self) -> OneOf | AnyOf:
-        return (AnyOf if self.several else OneOf)(self.classes, self.weights, self.smoothing)
 
 
 @dataclass(frozen=True)
@@ -160,9 +130,8 @@ class ClipClassifier:
         """Write the model folder, and the head beside it."""
         with written_aside(run.model) as folder:
             self.model.save(folder)
-            fields = asdict(self.task)
-            (folder / FILE).write_text(dump({"task": TASK, "fields": fields}, indent=1), encoding="utf-8")
-        run.save_parts({_PART + name: tensor.detach().cpu() for name, tensor in self.head.state_dict().items()})
+            save_classes(folder / FILE, self.task)
+        run.save_parts(head_parts(self.head))
 
     @classmethod
     def load(cls, place: str | Path, precision: str = "fp32") -> "ClipClassifier | None":
@@ -175,15 +144,12 @@ class ClipClassifier:
         if folder is None or not (file := folder / FILE).is_file():
             return None
         model = VideoModel.load(place, precision)
-        try:
-            fields = read_json(file)["fields"]
-            task = ClassifyClips(**checked(ClassifyClips, TASK, fields))
-            head = ClipHead(model.picture.backbone.width, len(task.classes))
-            parts = load_file(folder.parent / "heads.safetensors")
-            head.load_state_dict({name.removeprefix(_PART): part for name, part in parts.items()})
-        except (OSError, ValueError, KeyError, TypeError, RuntimeError, AttributeError, SafetensorError) as error:
-            what = f"what this network was taught cannot be read: {error}"
-            raise SelftaughtError(what, where=str(file), do="restore it, or fine-tune again") from error
+        task, head = load_taught(
+            file,
+            ClassifyClips,
+            lambda classes: ClipHead(model.picture.backbone.width, classes),
+            lambda: load_file(folder.parent / "heads.safetensors"),
+        )
         return cls(model, task, head.eval())
 
 

@@ -8,12 +8,13 @@ from selftaught.data.video_source import open_videos
 from selftaught.data.video_store import VideoStore, prepare_videos
 from selftaught.lookup import checked
 from selftaught.machine import pick_device, pick_precision
+from selftaught.pictures.classes import TASK
 from selftaught.pictures.teaching import Teaching, refuse_text_tasks, require_classes, require_known, resolved
 from selftaught.recipe import Recipe
 from selftaught.run.folder import Run
 from selftaught.run.model_card import CLIP_CLASSES
 from selftaught.video.attention import draw_attention
-from selftaught.video.classifying import TASK, ClassifyClips
+from selftaught.video.classifying import ClassifyClips
 from selftaught.video.illustrating import spread
 from selftaught.video.lessons import ClipLesson, measured, prepare_clip_lesson
 from selftaught.video.model import VideoModel
