@@ -173,10 +173,11 @@ def pretrain(
 
 
 def _cost(ready: Any) -> dict[str, Any]:
-    """What a step is announced to take; of text also how many tokens it reads."""
+    """What a step is announced to take; of text, whose plan has said so, also how many tokens it reads."""
     found = planned_cost(ready.learner, ready.batches, ready.recipe.train.accumulate)
     if isinstance(ready, Pretraining):
-        found["tokens_a_step"] = found["samples_a_step"] * ready.plan.sample_tokens
+        return {**found, "tokens_a_step": found["samples_a_step"] * ready.plan.sample_tokens}
+    note(f"cost        {found['flops_a_step']:.2e} FLOPs a step, about {found['memory_bytes'] / 1e6:,.0f} MB of memory")
     return found
 
 

@@ -90,6 +90,19 @@ def test_finished_runs_beside_what_was_announced(
     assert "checkpoint, bytes" in capsys.readouterr().out
 
 
+def test_of_pictures_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "run"
+    pretrain("builtin:digits", objective="simclr", batch=16, steps=2, device="cpu", out=out)
+    assert "FLOPs a step, about" in capsys.readouterr().err
+    (rows,) = plan(check=[out], device="H100")["runs"].values()
+    said = {row["name"]: row for row in rows}
+    assert said["samples a second"]["measured"] == pytest.approx(
+        32 / json.loads((out / "taken.json").read_text())["seconds"]
+    )
+    assert said["FLOPs a step"]["ratio"] == pytest.approx(1, rel=0.02)
+    assert said["checkpoint, bytes"]["ratio"] == pytest.approx(1, rel=0.02)
+
+
 def test_a_run_that_kept_no_plan_is_not_checked(tmp_path: Path, texts: list[str]) -> None:
     text, out = tmp_path / "text.txt", tmp_path / "words"
     text.write_text("\n".join(texts * 20), encoding="utf-8")
