@@ -211,7 +211,7 @@ def fit(
         log.cut_back(start.step)
         checks = agreed(plan.checks)
         checked = int(plan.schedule.progress(start.step, start.seconds) * checks) if found else -1
-        progress, saved_at, account = start, time.perf_counter(), Account(learner)
+        progress, saved_at, account = start, time.perf_counter(), Account(learner, optimizer)
         if found:
             line.say(f"resuming at step {start.step}")
         for problem in notes:
@@ -219,6 +219,7 @@ def fit(
         try:
             for report in () if stop() else steps(start):  # a run that was killed after its early stop has no step left
                 progress = report.progress
+                account.stepped()
                 done = plan.schedule.progress(progress.step, progress.seconds)
                 line.step(report, report.samples * plan.per_sample, done)
                 if watch and (sentence := watch(report)):
@@ -230,6 +231,7 @@ def fit(
                     gather()
                     log.pending = check(progress) if check else {}
                     line.checked(log.pending)
+                    account.rest()
                 log.write(report, line.per_second, line.waiting, always=bool(log.pending))
                 since = time.perf_counter() - saved_at
                 late = leads() and since >= max(plan.save_seconds, saver.took / _SAVING_SHARE)
@@ -241,6 +243,7 @@ def fit(
                     check_weights(learner, progress.step, progress.samples - report.samples, report.samples)
                     run.save_checkpoint(learner, optimizer, progress, {**memory, _IDENTITY: identity}, saver)
                     saved_at = time.perf_counter()
+                    account.rest()
                 if ending:
                     account.close(run, progress)
                     return Outcome(progress, True, tuple(notes))

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from selftaught.console import dump
 from selftaught.errors import SelftaughtError
@@ -26,24 +26,36 @@ class Account:
     """What training takes, from now on.
 
     Args:
-        trained: its weights lie in memory already, and count.
+        trained: whose steps are taken.
+        optimizer: what it moves them with.
     """
 
-    def __init__(self, trained: nn.Module) -> None:
-        self._weights = list(trained.parameters())
-        self._peak = Peak(self._weights[0].device if self._weights else torch.device("cpu"))
+    def __init__(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        self._trained, self._optimizer = trained, optimizer
+        self._memory: int | None = None
+        self.rest()
+
+    def rest(self) -> None:
+        """Steps begin anew: what something else has held in between is not theirs."""
+        held = [*self._trained.parameters(), *(m for state in self._optimizer.state.values() for m in state.values())]
+        self._there = sum(tensor.numel() * tensor.element_size() for tensor in held if isinstance(tensor, Tensor))
+        self._peak = Peak(next(self._trained.parameters(), torch.empty(0)).device)
+
+    def stepped(self) -> None:
+        """A step has been taken."""
+        most = self._peak.beside(self._there)
+        self._memory = None if most is None else max(most, self._memory or 0)
 
     def close(self, run: Run, progress: Progress) -> None:
-        """Write it down, with all that the run took before it was resumed; ``memory_bytes`` is the most that this
-        process held for training, checks and saving, None where nobody says or several ranks share it."""
+        """Write it down: steps, samples and seconds of the whole run, and ``memory_bytes``, the most that weights,
+        moments and a step have held since this process goes on; None where nobody says, or several ranks share it."""
         if not leads():
             return
-        there = sum(weight.numel() * weight.element_size() for weight in self._weights)
         taken = {
             "steps": progress.step,
             "samples": progress.samples,
             "seconds": progress.seconds,
-            "memory_bytes": self._peak.beside(there) if world() == 1 else None,
+            "memory_bytes": self._memory if world() == 1 else None,
             "threads": torch.get_num_threads(),
             "ranks": world(),
         }
