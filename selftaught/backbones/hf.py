@@ -84,14 +84,6 @@ class TextBackbone(nn.Module):
         offset = self.config.pad_token_id + 1 if self.config.model_type in ("roberta", "xlm-roberta") else 0
         return self.config.max_position_embeddings - offset
 
-    @property
-    def reused(self) -> int:
-        """Weights that each token meets again, counted each time: those of layers that are one layer (ALBERT)."""
-        if self.config.model_type != "albert":
-            return 0
-        shared = sum(p.numel() for p in self.encoder.encoder.albert_layer_groups.parameters())
-        return shared * self.layers // self.config.num_hidden_groups - shared
-
     def decoder_layers(self) -> nn.ModuleList:
         """The layers of a decoder, the lowest first; each is given states [B, T, D]."""
         place = {"gpt2": "h", "opt": "decoder.layers"}.get(self.config.model_type, "layers")

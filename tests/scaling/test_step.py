@@ -11,11 +11,13 @@ from selftaught.backbones.teacher import Teacher
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.loop import Learner, train
 from selftaught.objective import Batch, Spec
+from selftaught.objectives.causal_lm import CausalLM
 from selftaught.objectives.distill import Distill
 from selftaught.optim import adamw
 from selftaught.randomness import Randomness
 from selftaught.recipe import compose
 from selftaught.run.folder import Run
+from selftaught.scaling.network import Layout, Network
 from selftaught.scaling.step import StepCost, cost_of, counting, state_bytes
 from selftaught.schedule import Schedule
 from selftaught.text.preparing import prepare_pretraining
@@ -41,6 +43,21 @@ def test_operations_by_hand(new_learner: NewLearner, packed: Batch, spec: Spec) 
     head = sum(p.numel() for p in learner.heads.parameters())  # with the token embeddings, which are its as well
     expected = 256 * (6 * weights(network) + scores) + 6 * batch["n"] * head
     assert cost_of(learner, batch).flops == pytest.approx(expected, rel=0.02)
+
+
+def test_what_is_planned_by_shape_alone_is_what_a_decoder_is_counted_to_take(
+    spec: Spec, tokenizer: TextTokenizer, small_decoder: Callable[[TextTokenizer], TextBackbone], packed: Batch
+) -> None:
+    """The formulas of ``plan --params``, for rows of one document, where the attention needs no mask."""
+    network = small_decoder(tokenizer)
+    learner = Learner({"text": network}, CausalLM(), spec)
+    counted = cost_of(learner, posed(learner, {"input_ids": packed["input_ids"]}, spec))
+    parameters, words = sum(p.numel() for p in network.parameters()), network.embeddings().num_embeddings
+    heads = network.config.num_attention_heads
+    shape = Network(parameters, network.layers, network.width, heads, network.inner, words, 32)
+    assert shape.flops * 256 == pytest.approx(counted.flops, rel=0.05)
+    planned = Layout(1, sharded=False, recomputed=False, rows=8, accumulated=1).memory(shape, number_bytes=4)
+    assert planned.activations == pytest.approx(counted.kept, rel=0.15)
 
 
 def test_a_teacher_has_neither_gradients_nor_moments(
