@@ -1,6 +1,7 @@
 """What a run was announced to take and what it took: ``plan.json`` and ``taken.json`` in its folder."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -17,9 +18,10 @@ from selftaught.run.folder import Run
 _PLAN, _TAKEN = "plan.json", "taken.json"
 
 
-def keep_plan(run: Run, plan: dict[str, Any]) -> None:
-    """Write down what the run is announced to take."""
-    replace_file(run.folder / _PLAN, dump(plan, indent=1))
+def keep_plan(run: Run, plan: Callable[[], dict[str, Any]]) -> None:
+    """Write down what the run is announced to take, unless that has been done."""
+    if not (run.folder / _PLAN).exists():
+        replace_file(run.folder / _PLAN, dump(plan(), indent=1))
 
 
 class Account:

@@ -157,8 +157,8 @@ def pretrain(
         if world() > 1:
             ready.batches.shared(place(), world())  # or refuse before anything is written
         replace_file(run.recipe, ready.recipe.to_yaml())
-        if way is not _WORDS and asked.privacy.epsilon is None and not run.has_begun:
-            keep_plan(run, _cost(ready))
+        if way is not _WORDS and asked.privacy.epsilon is None:
+            keep_plan(run, lambda: _cost(ready))
         note(f"recipe      {run.recipe}")
         own = asked.objective.name if ":" in asked.objective.name else ""  # no file has code imported
         note(

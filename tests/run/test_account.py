@@ -28,7 +28,8 @@ def test_the_memory_of_steps_and_of_nothing_else(tmp_path: Path) -> None:
     del kept
     account.stepped()
     account.close(run, Progress(2, 16, 0.5))
-    keep_plan(run, {"flops_a_step": 1.0})
+    keep_plan(run, lambda: {"flops_a_step": 1.0})
+    keep_plan(run, lambda: {"flops_a_step": 2.0})  # of a run that goes on
     plan, taken = planned_and_taken(run)
     assert plan == {"flops_a_step": 1.0}
     assert (taken["steps"], taken["samples"], taken["seconds"]) == (2, 16, 0.5)
@@ -37,7 +38,7 @@ def test_the_memory_of_steps_and_of_nothing_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("text", "said"), [("[]", "no object"), ("{", "cannot be read"), (None, "no taken")])
 def test_an_account_that_is_none(text: str | None, said: str, tmp_path: Path) -> None:
-    keep_plan(Run(tmp_path), {})
+    keep_plan(Run(tmp_path), dict)
     if text is not None:
         (tmp_path / "taken.json").write_text(text, encoding="utf-8")
     with pytest.raises(SelftaughtError, match=said):

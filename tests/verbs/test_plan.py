@@ -87,6 +87,10 @@ def test_finished_runs_beside_what_was_announced(
     )
     taken = json.loads((out / "taken.json").read_text(encoding="utf-8"))
     assert (taken["steps"], taken["samples"], taken["ranks"]) == (4, 64, 1)
+    before = (out / "plan.json").read_bytes()
+    (out / "plan.json").unlink()
+    pretrain(str(text), objective="simcse", batch=16, out=out, **given)  # made anew, as whatever else has gone
+    assert (out / "plan.json").read_bytes() == before
     assert "checkpoint, bytes" in capsys.readouterr().out
 
 
