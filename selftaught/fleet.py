@@ -46,7 +46,12 @@ class Fleet:
             if not isinstance(learner, FSDPModule):
                 with warnings.catch_warnings():
                     warnings.simplefilter("ignore", FutureWarning)  # torch 2.13 has another name, which 2.9 has not
-                    self._forward = DistributedDataParallel(learner, broadcast_buffers=False, bucket_cap_mb=_BUCKET_MB)
+                    self._forward = DistributedDataParallel(
+                        learner,
+                        broadcast_buffers=False,
+                        bucket_cap_mb=_BUCKET_MB,
+                        gradient_as_bucket_view=True,  # no second copy, in memory and in time
+                    )
 
     def __call__(self, batch: Batch) -> Sums:
         """The learner's sums over its part of a batch."""
