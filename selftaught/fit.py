@@ -219,7 +219,7 @@ def fit(
         try:
             for report in () if stop() else steps(start):  # a run that was killed after its early stop has no step left
                 progress = report.progress
-                account.stepped()
+                account.stepped(report.took)
                 done = plan.schedule.progress(progress.step, progress.seconds)
                 line.step(report, report.samples * plan.per_sample, done)
                 if watch and (sentence := watch(report)):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from statistics import median
 from typing import Any
 
 import torch
@@ -35,6 +36,7 @@ class Account:
     def __init__(self, trained: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         self._trained, self._optimizer = trained, optimizer
         self._memory: int | None = None
+        self._took: list[float] = []
         self.rest()
 
     def rest(self) -> None:
@@ -43,20 +45,23 @@ class Account:
         self._there = sum(tensor.numel() * tensor.element_size() for tensor in held if isinstance(tensor, Tensor))
         self._peak = Peak(next(self._trained.parameters(), torch.empty(0)).device)
 
-    def stepped(self) -> None:
-        """A step has been taken."""
+    def stepped(self, took: float) -> None:
+        """A step has been taken, in so many seconds."""
+        self._took.append(took)
         most = self._peak.beside(self._there)
         self._memory = None if most is None else max(most, self._memory or 0)
 
     def close(self, run: Run, progress: Progress) -> None:
-        """Write it down: steps, samples and seconds of the whole run, and ``memory_bytes``, the most that weights,
-        moments and a step have held since this process goes on; None where nobody says, or several ranks share it."""
+        """Write it down: steps, samples and seconds of the whole run, checks included. Of this process' part of it:
+        ``step_seconds``, the median; ``memory_bytes``, the most that weights, moments and a step have held, None where
+        nobody says or several ranks share it."""
         if not leads():
             return
         taken = {
             "steps": progress.step,
             "samples": progress.samples,
             "seconds": progress.seconds,
+            "step_seconds": median(self._took) if self._took else None,
             "memory_bytes": self._memory if world() == 1 else None,
             "threads": torch.get_num_threads(),
             "ranks": world(),

@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from selftaught.errors import SelftaughtError
 from selftaught.run.account import planned_and_taken
 from selftaught.run.folder import Run
 from selftaught.scaling.devices import Device
@@ -45,18 +46,28 @@ def compared(run: Run, device: Device) -> list[Compared]:
     ``device``, as many of them as there were threads, or ranks with a GPU each.
 
     Raises:
-        SelftaughtError: if the run has kept no plan.
+        SelftaughtError: if the run has kept no plan, or one that is not whole.
     """
     plan, taken = planned_and_taken(run)
+    try:
+        return _rows(plan, taken, device, _checkpoint_bytes(run))
+    except (KeyError, TypeError) as error:
+        what = f"plan.json and taken.json are not those of a run: {error}"
+        raise SelftaughtError(what, where=str(run.folder), do="give a run of pretrain") from error
+
+
+def _rows(plan: dict[str, Any], taken: dict[str, Any], device: Device, saved: int | None) -> list[Compared]:
     step = plan["flops_a_step"] / (device.flops * device.share * max(taken["threads"], 1) * taken["ranks"])
-    steps, unit = taken["steps"], "tokens" if "tokens_a_step" in plan else "samples"
+    steps, took = taken["steps"], taken["step_seconds"]
+    unit = "tokens" if "tokens_a_step" in plan else "samples"
     a_step = plan[f"{unit}_a_step"]
     return [
         Compared("FLOPs a step", plan["flops_a_step"], plan["counted_flops_a_step"]),
-        Compared("seconds", steps * step, taken["seconds"]),
-        Compared(f"{unit} a second", a_step / step, steps * a_step / taken["seconds"] if taken["seconds"] else None),
+        Compared("seconds a step", step, took),
+        Compared(f"{unit} a second", a_step / step, a_step / took if took else None),
+        Compared("seconds, with checks", steps * step, taken["seconds"]),
         Compared("memory, bytes", plan["memory_bytes"], taken["memory_bytes"]),
-        Compared("checkpoint, bytes", plan["checkpoint_bytes"], _checkpoint_bytes(run)),
+        Compared("checkpoint, bytes", plan["checkpoint_bytes"], saved),
     ]
 
 

@@ -24,15 +24,17 @@ def test_the_memory_of_steps_and_of_nothing_else(tmp_path: Path) -> None:
     _ = torch.ones(64 * MEGABYTE // 4)  # what a check holds
     account.rest()
     kept = torch.ones(32 * MEGABYTE // 4)  # a step's
-    account.stepped()
+    account.stepped(3.0)
     del kept
-    account.stepped()
+    account.stepped(1.0)
+    account.stepped(1.0)
     account.close(run, Progress(2, 16, 0.5))
     keep_plan(run, lambda: {"flops_a_step": 1.0})
     keep_plan(run, lambda: {"flops_a_step": 2.0})  # of a run that goes on
     plan, taken = planned_and_taken(run)
     assert plan == {"flops_a_step": 1.0}
     assert (taken["steps"], taken["samples"], taken["seconds"]) == (2, 16, 0.5)
+    assert taken["step_seconds"] == 1.0
     assert taken["memory_bytes"] == pytest.approx((32 + 8) * MEGABYTE, abs=4 * MEGABYTE)  # weights and moments are 8
 
 
