@@ -9,6 +9,8 @@ import torch
 from torch import Tensor
 
 from selftaught import lookup
+from selftaught.backbones.presets import ConvSize
+from selftaught.backbones.vision import IMAGE, new_picture_backbone
 from selftaught.fleet import Fleet, sharded, unsharded
 from selftaught.loop import Learner, train
 from selftaught.objective import Objective, Spec, Sum
@@ -16,6 +18,7 @@ from selftaught.objectives.clip import Clip
 from selftaught.objectives.mlm import MLM
 from selftaught.objectives.nsp import NSP
 from selftaught.objectives.simcse import SimCSE
+from selftaught.pictures.classifying import ClassifyPictures
 from selftaught.ranks import place, world
 from selftaught.schedule import Schedule
 
@@ -74,7 +77,17 @@ def questions(request: pytest.FixtureRequest) -> dict[str, Lesson]:
         learner = seeded(learner_for(objective, request))
         name = objective.name + getattr(objective, "kind", "")
         found[name] = Lesson(objective, samples_for(objective, request), request.getfixturevalue("spec"), learner)
-    return found
+    return found | {"classes of pictures": classes_of_pictures(request)}
+
+
+def classes_of_pictures(request: pytest.FixtureRequest) -> Lesson:
+    """A network of convolutions, which normalises over the batch, and its head."""
+    seen, spec = request.getfixturevalue("pictures")["pixels"], request.getfixturevalue("spec")
+    objective, label = ClassifyPictures(("light", "dark"), flip=0.0), torch.arange(8) % 2
+    size = ConvSize(depths=(1, 1), widths=(16, 32), group=16)
+    learner = seeded(lambda: Learner({IMAGE: new_picture_backbone(size, 16)}, objective, spec))
+    samples = Samples(8, lambda rows: {"pixels": seen[rows].clone(), "label": label[rows]})
+    return Lesson(objective, samples, spec, learner)
 
 
 def differences(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
