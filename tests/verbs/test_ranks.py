@@ -1,6 +1,10 @@
 """Ranks that fine-tune: one model, as of one process; one of them measures and writes."""
 
 import json
+import os
+import signal
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +64,30 @@ def test_all_ranks_stop_when_the_first_has_seen_enough(here: Path, monkeypatch: 
     first, second = in_processes(lambda: learned("stopped", steps=200))
     assert first["steps"] < 200
     assert second == {}
+
+
+def test_ranks_that_are_interrupted_go_on_to_the_same_bits(here: Path) -> None:
+    """A signal to one of them ends all after the same step, with a checkpoint."""
+
+    def signalled() -> None:
+        while not [*Path("ended/checkpoints").glob("step-*[0-9]")]:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    def interrupted() -> bool:
+        if not leads():
+            threading.Thread(target=signalled, daemon=True).start()
+        with pytest.raises(SystemExit):
+            learned("ended", "train.save_seconds=0", steps=40)
+        return True
+
+    assert in_processes(interrupted) == [True, True]
+    assert not Path("ended/report.json").exists()
+    for out in ("ended", "whole"):
+        first, _ = in_processes(lambda out=out: learned(out, "train.save_seconds=0", steps=40))
+        assert first["steps"] == 40
+    one, other = weights("ended"), weights("whole")
+    assert all(torch.equal(one[name], other[name]) for name in other)
 
 
 def test_a_batch_that_leaves_a_rank_without_a_row_is_refused(here: Path) -> None:
