@@ -1,13 +1,12 @@
 """argv to verb, and nothing else."""
 
-import os
-import signal
 import sys
 
 from cyclopts import App, CycloptsError, Parameter
 
 from selftaught.errors import SelftaughtError
 from selftaught.launch import joined, several
+from selftaught.signals import listen
 from selftaught.threads import share_cores
 
 VERBS = {
@@ -54,7 +53,7 @@ def main() -> None:
         with joined():
             _refuse_alone(sys.argv[1:])
             _called(sys.argv[1:])
-    end_on_sigterm()
+    listen()
     try:
         _called(sys.argv[1:])
     except SelftaughtError as error:
@@ -94,17 +93,6 @@ def _refuse_alone(words: list[str]) -> None:
     if words and words[0] in VERBS and words[0] not in _RANKED:
         do = f"start it without torchrun; {' and '.join(_RANKED)} have ranks"
         raise SelftaughtError(f"{words[0]} works in one process", do=do)
-
-
-def end_on_sigterm() -> None:
-    """Whoever stops a program politely stops this one as Ctrl-C does; the processes it starts keep to the default."""
-
-    def by_default() -> None:
-        if signal.getsignal(signal.SIGTERM) is signal.default_int_handler:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    os.register_at_fork(after_in_child=by_default)
 
 
 def _version() -> str:

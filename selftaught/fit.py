@@ -30,6 +30,7 @@ from selftaught.run.folder import Run
 from selftaught.run.identity import identity_of, refuse_another
 from selftaught.run.saver import Saver
 from selftaught.schedule import Schedule
+from selftaught.signals import heard
 
 _LOG_SECONDS = 0.5
 _FEW_CHECKS = 8
@@ -331,8 +332,11 @@ def end_if_interrupted(run: Run, outcome: Outcome) -> None:
 
 @contextmanager
 def _signals() -> Iterator[Callable[[], bool]]:
-    """Turns SIGINT and SIGTERM into a question that the loop asks between steps; a second Ctrl-C ends at once."""
-    seen: list[int] = []
+    """Turns SIGINT and SIGTERM into a question that the loop asks between steps; a second Ctrl-C ends at once.
+
+    One that came before, and that nobody caught, counts.
+    """
+    seen: list[int] = [signal.SIGTERM] if heard() else []
 
     def hear(number: int, frame: Any) -> None:
         seen.append(number)

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from selftaught import signals
 from selftaught.fit import Outcome, Plan, fit, gradient_steps
 from selftaught.health import Diverged
 from selftaught.loop import Learner, Progress, Report
@@ -183,3 +185,26 @@ def test_what_is_noticed_is_said_and_kept(
     outcome = run_it(Run(tmp_path), new_learner(), batches, say=lambda r: "a plateau" if r.progress.step == 3 else None)
     assert outcome.notes == ("a plateau",)
     assert "a plateau" in capsys.readouterr().err
+
+
+def test_a_signal_that_came_too_early_for_python_to_hear_it_ends_training(
+    tmp_path: Path, new_learner: NewLearner, batches: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Last:
+        def __del__(self) -> None:
+            os.kill(os.getpid(), signal.SIGTERM)
+            for _ in range(100):  # Python runs the handler between two of these
+                pass
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr("sys.unraisablehook", sys.unraisablehook)  # another is set below
+    signals.listen()
+    try:
+        Last()  # is gone at once, and with it the exception
+        outcome = run_it(Run(tmp_path), new_learner(), batches)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        monkeypatch.setattr(signals, "_heard", False)
+    assert (outcome.interrupted, outcome.progress.step) == (True, 1)
+    assert run_it(Run(tmp_path), new_learner(), batches).progress.step == 12

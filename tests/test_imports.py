@@ -13,7 +13,7 @@ import selftaught
 ROOT = Path(selftaught.__file__).parent
 
 FLOORS = (
-    {"errors", "threads", "randomness", "ranks", "launch", "objective", "memory", "pretext"},
+    {"errors", "threads", "signals", "randomness", "ranks", "launch", "objective", "memory", "pretext"},
     {"data", "backbones", "metrics", "objectives", "tasks", "task", "decisions", "viterbi"},
     {
         *{"schedule", "health", "optim", "sharing", "fleet", "loop", "run", "fit", "lookup", "recipe", "pretrained"},

@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from multiprocessing import active_children, util
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from selftaught.errors import SelftaughtError
 from selftaught.objective import Batch, Objective, Spec
 from selftaught.randomness import Randomness
+from selftaught.signals import POLITE, disturb_again, not_disturbed
 
 
 class Source(Protocol):
@@ -104,15 +106,29 @@ class Batches:
     def starting(self, position: int) -> Iterator[Batch]:
         """Batches from sample ``position`` on, without end."""
         steps = _Steps(self, position)
-        return iter(
-            DataLoader(steps, batch_size=None, sampler=_Counter(), num_workers=self.workers, worker_init_fn=_outlast)
-        )
+        if self.workers:
+            util.Finalize(None, _end_all, exitpriority=0)  # before this process waits for its workers, at its end
+        with not_disturbed():
+            return iter(
+                DataLoader(
+                    steps, batch_size=None, sampler=_Counter(), num_workers=self.workers, worker_init_fn=_outlast
+                )
+            )
 
 
 def _outlast(worker: int) -> None:
     """Signals that are sent to all processes of a run are for the one that saves: it ends its workers itself."""
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in POLITE:
         signal.signal(number, signal.SIG_IGN)
+    disturb_again()
+
+
+def _end_all() -> None:
+    """Workers that are left when a process ends: it was interrupted, and they wait for work that nobody will give."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch would raise: a worker was killed
+    for worker in active_children():
+        if worker.daemon:
+            worker.kill()
 
 
 @dataclass(frozen=True)

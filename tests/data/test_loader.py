@@ -1,8 +1,10 @@
 """Which samples come when: computed, the same whatever prepares them, and each once an epoch."""
 
+import sys
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -98,3 +100,22 @@ def test_workers_change_nothing(workers: int) -> None:
     for one, other in zip(alone, helped, strict=True):
         assert torch.equal(one["index"], other["index"])
         assert torch.equal(one["drawn"], other["drawn"])
+
+
+def _interrupted() -> None:
+    """What holds the iterator, and so the workers, is alive until the process ends."""
+    drawing = batches(8, 2, workers=2).starting(0)
+    next(drawing)
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:
+        sys.exit(3)
+
+
+def test_an_interrupted_process_does_not_wait_for_workers_that_wait_for_it() -> None:
+    process = get_context("fork").Process(target=_interrupted)
+    process.start()
+    process.join(20)
+    code = process.exitcode
+    process.kill()
+    assert code == 3
