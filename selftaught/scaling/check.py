@@ -40,7 +40,8 @@ HEADER = f"  {'':20}{'planned':>14}{'measured':>14}  ratio"
 
 
 def compared(run: Run, device: Device) -> list[Compared]:
-    """Of a run that pretrain has finished: operations, time, speed, memory and the size of a checkpoint.
+    """Of a run that pretrain has finished: operations, which nobody counts while it trains, time, speed, memory and the
+    size of a checkpoint.
 
     Operations, memory and bytes are planned from a few rows before the start; time from the operations and the rate of
     ``device``, as many of them as there were threads, or ranks with a GPU each.
@@ -62,7 +63,7 @@ def _rows(plan: dict[str, Any], taken: dict[str, Any], device: Device, saved: in
     unit = "tokens" if "tokens_a_step" in plan else "samples"
     a_step = plan[f"{unit}_a_step"]
     return [
-        Compared("FLOPs a step", plan["flops_a_step"], plan["counted_flops_a_step"]),
+        Compared("FLOPs a step", plan["flops_a_step"], None),
         Compared("seconds a step", step, took),
         Compared(f"{unit} a second", a_step / step, a_step / took if took else None),
         Compared("seconds, with checks", steps * step, taken["seconds"]),

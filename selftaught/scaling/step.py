@@ -20,7 +20,6 @@ from selftaught.scaling.arithmetic import SAVED_BYTES, STATE_BYTES
 
 _FEW, _MORE = 2, 6  # rows
 _LOOKED_AT = 8  # batches, for how wide they are
-_COUNTED = 4  # of them whole, where they are of different width
 
 
 def _attention(query: Any, key: Any, value: Any, *_: Any, **__: Any) -> int:
@@ -96,19 +95,15 @@ def step_cost(learner: Learner, batches: Batches) -> StepCost:
 
 
 def planned_cost(learner: Learner, batches: Batches, accumulate: int) -> dict[str, Any]:
-    """What training is announced to take, and beside it what whole batches are counted to: the mean of several, where
-    they are padded.
+    """What training is announced to take.
 
     Args:
         accumulate: batches a step.
     """
-    cost, size = step_cost(learner, batches), batches.size
-    padded = len({_numbers(batches.source.take(*batches.drawn(number * size))) for number in range(_COUNTED)}) > 1
-    whole = [cost_of(learner, batches.at(number * size)).flops for number in range(_COUNTED if padded else 1)]
+    cost = step_cost(learner, batches)
     saved = sum(p.numel() * (SAVED_BYTES if p.requires_grad else 4) for p in learner.parameters())
     return {
         "flops_a_step": accumulate * cost.flops,
-        "counted_flops_a_step": accumulate * sum(whole) / len(whole),
         "memory_bytes": state_bytes(learner) + round(cost.kept),
         "checkpoint_bytes": saved,
         "samples_a_step": accumulate * batches.size,

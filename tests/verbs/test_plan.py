@@ -80,7 +80,6 @@ def test_finished_runs_beside_what_was_announced(
     (rows,) = plan(check=[out], **device)["runs"].values()
     said = {row["name"]: row for row in rows}
     assert {"seconds a step", "tokens a second", "seconds, with checks", "memory, bytes"} < said.keys()
-    assert said["FLOPs a step"]["ratio"] == pytest.approx(1, rel=0.1)  # one batch beside the usual one
     assert said["checkpoint, bytes"]["ratio"] == pytest.approx(1, rel=0.02)
     assert said["seconds, with checks"]["planned"] == pytest.approx(
         4 * said["FLOPs a step"]["planned"] / (1e9 * 0.5 * torch.get_num_threads())
@@ -102,7 +101,6 @@ def test_of_pictures_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     said = {row["name"]: row for row in rows}
     taken = json.loads((out / "taken.json").read_text(encoding="utf-8"))
     assert said["samples a second"]["measured"] == pytest.approx(16 / taken["step_seconds"])
-    assert said["FLOPs a step"]["ratio"] == pytest.approx(1, rel=0.02)
     assert said["checkpoint, bytes"]["ratio"] == pytest.approx(1, rel=0.02)
 
 
