@@ -12,6 +12,7 @@ from selftaught.data.tally import Tally
 from selftaught.data.text import TextSource
 from selftaught.data.tokenise import TextTokenizer
 from selftaught.data.wordwise import WordwiseEncoder
+from selftaught.errors import SelftaughtError
 from selftaught.pretext.sentences import CONTEXT, sentence_starts
 
 _ENCODED_AT_ONCE = 1 << 20  # characters
@@ -67,6 +68,8 @@ def _encoded(
     """The ids of each piece and, if asked for, the places among them where sentences begin."""
     if sentences:
         return encoder.encode_split([piece.text for piece in batch], [piece.sentences for piece in batch])
+    if any(piece.ids is not None and piece.ids.max(initial=0) >= encoder.vocab_size for piece in batch):
+        raise SelftaughtError("this corpus brings tokens that its tokenizer does not have", do="prepare it anew")
     unknown = iter(encoder.encode([piece.text for piece in batch if piece.ids is None]))
     return ((next(unknown) if piece.ids is None else piece.ids, None) for piece in batch)
 

@@ -52,7 +52,12 @@ def has_tokens_by(folder: Path, tokenizer: str) -> bool:
         or manifest["tokens"].get("tokenizer") != tokenizer
     ):
         return False
-    for name, sha256 in (one for shard in manifest["shards"] for one in shard["tokens"].items()):
+    files: dict[str, str] = {}
+    for shard in manifest["shards"]:
+        if not isinstance(shard.get("tokens"), dict):
+            raise SelftaughtError("the manifest of this corpus is damaged", where=str(folder), do="prepare it anew")
+        files |= shard["tokens"]
+    for name, sha256 in files.items():
         file = folder / Path(name).name
         if not file.is_file() or sha256_of(file) != sha256:
             raise SelftaughtError(

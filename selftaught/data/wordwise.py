@@ -30,7 +30,8 @@ class WordwiseEncoder:
 
     def __init__(self, tokenizer: TextTokenizer) -> None:
         self._tokenizer = tokenizer
-        self.dtype = np.dtype(np.uint16 if tokenizer.vocab_size <= 1 << 16 else np.uint32)  # of ids
+        self.vocab_size = tokenizer.vocab_size
+        self.dtype = np.dtype(np.uint16 if self.vocab_size <= 1 << 16 else np.uint32)  # of ids
         self._stand_alone = _words_stand_alone(tokenizer.backend)
         self._known: dict[str, bytes] = {}
 

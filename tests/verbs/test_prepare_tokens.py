@@ -96,3 +96,24 @@ def test_a_place_without_a_tokenizer_is_told(data: Path, tmp_path: Path) -> None
     with pytest.raises(SelftaughtError, match="neither a run nor a checkpoint folder"):
         prepare(str(data), out=str(tmp_path / "out"), tokenizer=str(data), workers=1)
     assert not (tmp_path / "out" / MANIFEST).exists()
+
+
+@pytest.mark.parametrize("spoiled", ["tokens", "ends", "pickled", "unknown", "unnamed"])
+def test_tokens_that_are_not_those_of_their_shard_are_refused(corpus: Path, tmp_path: Path, spoiled: str) -> None:
+    """Of a corpus from elsewhere, whose manifest agrees with whatever is in it."""
+    tokens, ends = (corpus / f"shard-00000.{kind}.npy" for kind in ("tokens", "ends"))
+    if spoiled == "tokens":
+        np.save(tokens, np.load(tokens)[:-1])
+    elif spoiled == "ends":
+        np.save(ends, np.load(ends)[1:])
+    elif spoiled == "pickled":
+        np.save(ends, np.array([{}] * 60), allow_pickle=True)
+    elif spoiled == "unknown":
+        np.save(tokens, np.full_like(np.load(tokens), 60_000))
+    manifest = json.loads((corpus / MANIFEST).read_text(encoding="utf-8"))
+    manifest["shards"][0]["tokens"] = {file.name: sha256_of(file) for file in (tokens, ends)}
+    if spoiled == "unnamed":
+        del manifest["shards"][0]["tokens"]
+    (corpus / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(SelftaughtError, match=r"not its own|does not have|manifest of this corpus is damaged"):
+        pretrain(str(corpus), steps=1, size="tiny", out=tmp_path / "run", set_=SMALL)
