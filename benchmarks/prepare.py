@@ -4,8 +4,7 @@ The example reads lines with ``datasets``, tokenises them with ``map`` a thousan
 tokens to rows with a second ``map`` over ``group_texts``. Both sides use the same trained tokenizer and files.
 """
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -18,7 +17,7 @@ import datasets
 import numpy as np
 from transformers import AutoTokenizer
 
-from benchmarks.pairs import alternate, compared, note, tell
+from benchmarks.pairs import alternate, compared, note, rate, tell
 from selftaught.data.corpus import Corpus, prepare
 from selftaught.data.source import open_text
 from selftaught.data.store import TokenStore
@@ -63,18 +62,9 @@ def measure(*, data: Path, pairs: int = 5, vocabulary: int = 16_384, processes: 
         same = check_same_tokens(ours(), peer(), tokenizer)
         note(f"the same {same['tokens']:,} tokens on both sides")
         sides = {"ours": ours, "peer": peer, "floor": floor}
-        rates = alternate({name: _rate(side, same["tokens"]) for name, side in sides.items()}, pairs)
+        rates = alternate({name: rate(side, same["tokens"]) for name, side in sides.items()}, pairs)
     result = compared("prepare", "tokens/s", rates, bar=BAR, floor=median(rates["floor"]))
     tell({**result, **same, "bytes": open_text(data).size_bytes, "peer_processes": processes})
-
-
-def _rate(side: Callable[[], Any], tokens: int) -> Callable[[], float]:
-    def timed() -> float:
-        began = time.perf_counter()
-        side()
-        return tokens / (time.perf_counter() - began)
-
-    return timed
 
 
 def plain_files(data: Path) -> list[str]:

@@ -18,14 +18,12 @@ from selftaught.finetuning.arriving import Arrived, arrived_labels
 from selftaught.finetuning.learner import BATCH, CHECKS, Finetuning, finetuning_rate, hold_out_examples, prepare_learner
 from selftaught.finetuning.saved_task import save_task
 from selftaught.finetuning.stopping import best_file, fit_to_best
-from selftaught.fit import Outcome, Plan, begun, gradient_steps
+from selftaught.fit import Outcome
 from selftaught.flamingo.folder import save_network
-from selftaught.fleet import bring_together
 from selftaught.machine import pick_device, pick_precision
-from selftaught.optim import adamw
 from selftaught.pretrained import Pretrained, head_parts, open_pretrained, open_towers
 from selftaught.randomness import derive
-from selftaught.ranks import leads, place, world
+from selftaught.ranks import leads
 from selftaught.recipe import Recipe
 from selftaught.run.curve import draw_curve
 from selftaught.run.durable import written_aside
@@ -178,21 +176,17 @@ def run_finetuning(run: Run, ready: Ready) -> dict[str, Any]:
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    train, made = ready.recipe.train, ready.made
-    assert train.rate is not None
-    trained = begun(made.trained, train)
-    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit="rows", per_sample=1, checks=CHECKS)
+    made = ready.made
     outcome = fit_to_best(
         run,
+        ready.recipe.train,
         made.learner,
-        trained,
-        optimizer,
-        gradient_steps(trained, ready.batches.shared(place(), world()).starting, optimizer, plan),
-        plan,
+        made.trained,
+        ready.batches,
+        unit="rows",
+        checks=CHECKS,
         measures=made.stopping_measures if made.stop else None,
         patience=ready.task.patience,
-        gather=lambda: bring_together(made.trained, trained),
         about={
             "data": short_digest([repr(example) for example in ready.examples.examples]),
             "tokenizer": ready.pretrained.tokenizer.fingerprint[:12],

@@ -11,10 +11,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from selftaught.data.loader import Batches
 from selftaught.errors import SelftaughtError, saving
-from selftaught.fit import Outcome, Plan, Steps, end_if_interrupted, fit
-from selftaught.loop import Progress, Report
-from selftaught.ranks import leads
+from selftaught.fit import Outcome, Plan, begun, end_if_interrupted, fit, gradient_steps
+from selftaught.fleet import bring_together
+from selftaught.loop import Learner, Progress, Report
+from selftaught.optim import adamw
+from selftaught.ranks import leads, place, world
+from selftaught.recipe import Train
 from selftaught.run.folder import Run
 from selftaught.run.state import learner_tensors, restore_learner
 
@@ -42,15 +46,15 @@ class Best:
 
 def fit_to_best(
     run: Run,
+    train: Train,
     learner: nn.Module,
-    trained: nn.Module,
-    optimizer: torch.optim.Optimizer,
-    steps: Steps,
-    plan: Plan,
+    whole: Learner,
+    batches: Batches,
     *,
+    unit: str,
+    checks: int,
     measures: Measures | None,
     patience: int,
-    gather: Callable[[], None] = lambda: None,
     about: Mapping[str, str] = {},
 ) -> Outcome:
     """Fit, and leave the learner with its best weights; with those of the last step where nothing is set aside.
@@ -59,14 +63,20 @@ def fit_to_best(
 
     Args:
         learner: what is measured and kept.
-        trained: what is trained: the learner, or what holds it.
+        whole: what is trained: the learner, or what holds it.
+        batches: for all ranks together.
+        unit, checks: see :class:`selftaught.fit.Plan`.
         measures: None where there are too few examples to set any aside.
         patience: so many checks in a row without a better score end the training.
-        gather, about: see :func:`selftaught.fit.fit`.
+        about: see :func:`selftaught.fit.fit`.
 
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
+    assert train.rate is not None
+    trained = begun(whole, train)
+    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
+    plan = Plan.of(train, unit=unit, per_sample=1, checks=checks)
     memory: dict[str, Any] = {}
     measures = measures if leads() else None
 
@@ -83,12 +93,12 @@ def fit_to_best(
         run,
         trained,
         optimizer,
-        steps,
+        gradient_steps(trained, batches.shared(place(), world()).starting, optimizer, plan),
         plan,
         check=check,
         stop=lambda: memory.get("stale", 0) >= patience,
         memory=memory,
-        gather=gather,
+        gather=lambda: bring_together(whole, trained),
         about=about,
     )
     end_if_interrupted(run, outcome)

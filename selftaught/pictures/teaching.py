@@ -14,12 +14,10 @@ from selftaught.decisions import AnyOf, OneOf
 from selftaught.errors import SelftaughtError
 from selftaught.facts import shown, shown_fact
 from selftaught.finetuning.stopping import best_file, fit_to_best, train_to_best
-from selftaught.fit import Plan, begun, gradient_steps
-from selftaught.fleet import bring_together
 from selftaught.loop import Learner, train
 from selftaught.optim import adamw
 from selftaught.pictures.classes import TASK
-from selftaught.ranks import leads, place, world
+from selftaught.ranks import leads
 from selftaught.recipe import Recipe, Train
 from selftaught.run.curve import draw_curve
 from selftaught.run.folder import Run
@@ -289,21 +287,17 @@ def run_teaching(run: Run, ready: Teaching) -> dict[str, Any]:
     Raises:
         SystemExit: with 130, after Ctrl-C or SIGTERM; a checkpoint is written.
     """
-    train, lesson = ready.recipe.train, ready.lesson
-    assert train.rate is not None
-    trained = begun(lesson.learner, train)
-    optimizer = adamw(trained, train.rate, weight_decay=train.weight_decay)
-    plan = Plan.of(train, unit=ready.kind, per_sample=1, checks=_CHECKS)
+    lesson = ready.lesson
     outcome = fit_to_best(
         run,
+        ready.recipe.train,
         lesson.learner,
-        trained,
-        optimizer,
-        gradient_steps(trained, ready.batches.shared(place(), world()).starting, optimizer, plan),
-        plan,
+        lesson.learner,
+        ready.batches,
+        unit=ready.kind,
+        checks=_CHECKS,
         measures=lesson.stopping_measures if len(lesson.stop) else None,
         patience=_PATIENCE,
-        gather=lambda: bring_together(lesson.learner, trained),
     )
     if not leads():
         return {}
