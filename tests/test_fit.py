@@ -205,6 +205,6 @@ def test_a_signal_that_came_too_early_for_python_to_hear_it_ends_training(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        monkeypatch.setattr(signals, "_heard", False)
+        signals._heard = False  # for good: monkeypatch would put back what was heard
     assert (outcome.interrupted, outcome.progress.step) == (True, 1)
     assert run_it(Run(tmp_path), new_learner(), batches).progress.step == 12

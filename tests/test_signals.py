@@ -19,7 +19,7 @@ def listening(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     for number, handler in before.items():
         signal.signal(number, handler)
-    monkeypatch.setattr(signals, "_heard", False)
+    signals._heard = False  # for good: monkeypatch would put back what was heard
 
 
 @pytest.mark.parametrize("number", signals.POLITE)
